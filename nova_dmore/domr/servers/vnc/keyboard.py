@@ -86,14 +86,7 @@ class Keyboard:
             return True
         if down:
             return self._symbol(client, symbol)
-        found = self._symbols.pop((client, symbol), None)
-        if found is None:
-            strokes = keymaps.find(self.keymap, symbol)
-            if not strokes:
-                return False
-            found = strokes[-1].number
-        self._set(client, found, False)
-        return True
+        return self._symbol_up(client, symbol)
 
     # -- locks that are on at the client and not in the guest, as QEMU does it
 
@@ -129,6 +122,27 @@ class Keyboard:
         self._around(last, lambda: self._set(client, last.number, True))
         self._symbols[client, symbol] = last.number
         return True
+
+    def _symbol_up(self, client: int, symbol: int) -> bool:
+        """Let go what was pressed for a symbol.
+
+        A client that has let go Shift in the meantime tells another symbol. If
+        that is on another key of the guest's keyboard, there is no telling
+        which key is meant: all are let go, for it must not stay held.
+        """
+        strokes = keymaps.find(self.keymap, symbol)
+        number = self._symbols.get(
+            (client, symbol), strokes[-1].number if strokes else None)
+        if number is not None and client in self._holders.get(number, ()):
+            numbers = {number}
+        else:
+            numbers = {each for (who, _), each in self._symbols.items()
+                       if who == client}.difference(_MODIFIERS)
+        for each in sorted(numbers):
+            self._set(client, each, False)
+        self._symbols = {key: each for key, each in self._symbols.items()
+                         if key[0] != client or each not in numbers}
+        return bool(strokes) or bool(numbers)
 
     def tap(self, stroke: keymaps.Stroke) -> None:
         """Press and let go a key that no client holds."""

@@ -161,6 +161,19 @@ class KeyboardTest(unittest.TestCase):
         self.keyboard.key(0, False, ord('&'), 0)
         self.assertEqual(_up(_ONE), self.sent[-1])
 
+    def test_the_same_where_that_is_another_key(self) -> None:
+        """The client's keyboard is German, and the guest's American."""
+        self.keyboard.key(0, True, _SHIFT_SYMBOL, 0)
+        self.keyboard.key(0, True, ord('('), 0)
+        self.keyboard.key(0, False, _SHIFT_SYMBOL, 0)
+        self.keyboard.key(0, False, ord('8'), 0)
+        self.assertEqual([_up(_SHIFT), _up(0x0a)], self.sent[-2:])
+        self.assertEqual(0, self.keyboard.held(0))
+        self._type('8')
+        self.keyboard.key(0, True, 0xffe3, 0)
+        self.keyboard.key(0, False, 0x20ac, 0)      # of no key at all
+        self.assertEqual(1, self.keyboard.held(0))
+
     def test_wrong_number_is_as_none(self) -> None:
         self._type('a', number=0x100)
         self.assertEqual([_down(_A), _up(_A)], self.sent)
