@@ -56,7 +56,8 @@ class TerminalStream:
         """The terminal is at rest."""
         self.modes = modes.Modes()
         self._kept = b''        # the first part of a sequence or character
-        self._given = False     # the client has it already
+        #: What that is under; if that is ``ALL``, the client has it already.
+        self._begun = Policy.DRAW
         #: The end of a long string is awaited: how many bytes more, and
         #: whether the client is given them.
         self._left = 0
@@ -66,7 +67,8 @@ class TerminalStream:
     @property
     def is_inside(self) -> bool:
         """Whether the terminal has a part of a sequence or of a character."""
-        return bool(self._kept and self._given or self._left and self._passes)
+        return bool(self._kept and self._begun is Policy.ALL
+                    or self._left and self._passes)
 
     def interrupt(self) -> bytes:
         """What has the terminal drop a sequence that it has a part of."""
@@ -80,21 +82,34 @@ class TerminalStream:
         return interrupt
 
     def feed(self, data: bytes, policy: Policy) -> bytes:
-        """What of the next bytes the client is given now."""
-        if self.is_inside:
-            policy = Policy.ALL     # it has the first part
-        has = len(self._kept) if self._given else 0
-        result = self._pass(self._kept + data, policy)
-        self._given = policy is Policy.ALL
-        return result[has:]
+        """What of the next bytes the client is given now.
 
-    def _pass(self, data: bytes, policy: Policy) -> bytes:
+        A sequence is under what it began under: if it asks for something, one
+        client has all of it and the others nothing, whoever typed meanwhile.
+        One that began before this client came is not anybody's yet.
+        """
+        kept = len(self._kept)
+        begun = policy if self._begun is Policy.DRAW else self._begun
+        has = kept if self._begun is Policy.ALL else 0
+        return self._pass(self._kept + data, kept, begun, policy)[has:]
+
+    def _pass(self, data: bytes, kept: int, begun: Policy, policy: Policy
+              ) -> bytes:
+        """What of these bytes may pass.
+
+        :param kept: so many of them came earlier
+        :param begun: what begins among those is under that
+        """
         result = bytearray()
         position = 0
         self._kept = b''
         while position < len(data):
             if self._left:
                 position = self._skip(data, position, result)
+                if self._passes and not self._end.fullmatch(
+                        data[position - 1:position]):
+                    # The sequence that ends it belongs to it.
+                    kept, begun = position + 1, Policy.ALL
                 continue
             plain = _PLAIN.match(data, position)
             assert plain is not None    # it may be empty
@@ -104,20 +119,27 @@ class TerminalStream:
             result += plain[0]
             if start == len(data):
                 break
+            under = begun if start < kept else policy
             if _PARTIAL.match(data, start):
                 position = len(data)
-                self._keep(data[start:], policy)
+                self._keep(data[start:], under)
                 passed = b''
             else:
-                position, passed = self._take(data, start, policy)
-            result += (data[start:position] if policy is Policy.ALL
-                       else passed)
+                position, passed = self._take(data, start, under)
+                if (under is Policy.ALL and policy is not Policy.ALL
+                        and not passed):
+                    # It is broken, and the terminal waits for its end.
+                    position = max(position, kept)
+                    result += data[start:position] + b'\x18'
+                    continue
+            result += data[start:position] if under is Policy.ALL else passed
         return bytes(result)
 
     def _keep(self, part: bytes, policy: Policy) -> None:
         """A sequence is not whole yet."""
         if len(part) <= _KEPT_MAX:
             self._kept = part
+            self._begun = policy
         elif part[1:2] in _STRINGS:
             self._left = _STRING_MAX
             self._passes = policy is Policy.ALL

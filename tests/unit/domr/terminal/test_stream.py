@@ -109,11 +109,40 @@ class TerminalStreamTest(unittest.TestCase):
             data = bytes([byte])
             self.assertEqual(data, parser.feed(data, Policy.ALL))
 
+    def test_a_query_is_of_who_answered_when_it_began(self) -> None:
+        one, other = stream.TerminalStream(), stream.TerminalStream()
+        self.assertEqual(b'a\x1b[6', one.feed(b'a\x1b[6', Policy.ALL))
+        self.assertEqual(b'a', other.feed(b'a\x1b[6', Policy.NO_ANSWERS))
+        self.assertFalse(other.is_inside)
+        # Now it is the other one, in the middle of it.
+        self.assertEqual(b'nb', one.feed(b'n\x1b[6nb', Policy.NO_ANSWERS))
+        self.assertEqual(b'\x1b[6nb', other.feed(b'n\x1b[6nb', Policy.ALL))
+        for parser, policy in ((one, Policy.NO_ANSWERS), (other, Policy.ALL)):
+            parser.feed('\u65e5'.encode()[:2], Policy.ALL)
+            self.assertEqual(
+                '\u65e5'.encode()[2:] + (
+                    b'\x1b[6n' if policy is Policy.ALL else b''),
+                parser.feed('\u65e5'.encode()[2:] + b'\x1b[6n', policy))
+
     def test_who_begins_to_answer_gets_what_was_kept(self) -> None:
         parser = stream.TerminalStream()
-        self.assertEqual(b'a', parser.feed(b'a\x1b[6', Policy.NO_ANSWERS))
-        self.assertFalse(parser.is_inside)
+        self.assertEqual(b'a', parser.feed(b'a\x1b[6', Policy.DRAW))
         self.assertEqual(b'\x1b[6nb', parser.feed(b'nb', Policy.ALL))
+
+    def test_a_broken_one_is_not_waited_for(self) -> None:
+        for begin, rest, wanted in (
+                (b'\x1b[6', b'\nn.', b'\x18\nn.'),
+                (b'\x1b]0;x', b'\x1b[6n.', b'\x18.'),
+                (b'\x1b]0;x\x1b', b'[6n.', b'\x18[6n.'),
+                (b'\x1b]0;' + b'x' * 5000, b'\x1b[6n.', b'\x1b[6n.'),
+                (b'\x1b]0;' + b'x' * 5000, b'\a\x1b[6n.', b'\a.'),
+                (b'\x1b]0;' + b'x' * 5000, b'\x1b\n\x1b[6n.',
+                 b'\x1b\x18\n.'),
+                (b'\xe6\x9b', b'6n', b'\x186n'),
+                (b'\xc2', b'\x9b6n', b'\x9b\x186n')):
+            parser = stream.TerminalStream()
+            self.assertEqual(begin, parser.feed(begin, Policy.ALL))
+            self.assertEqual(wanted, parser.feed(rest, Policy.NO_ANSWERS))
 
     def test_who_answers_no_more_gets_the_rest(self) -> None:
         parser = stream.TerminalStream()
@@ -178,6 +207,28 @@ class TerminalStreamTest(unittest.TestCase):
             self.assertTrue(terminal.is_whole)
             if policy is Policy.DRAW:
                 self.assertEqual((0, []), (terminal.rang, terminal.commands))
+
+    @examples.settings(400)
+    @hypothesis.given(strategies.lists(strategies.sampled_from([
+        each for each in (*QUERIES, *DRAWING, *TITLES) if len(each) < 100]),
+        max_size=8), strategies.data())
+    def test_nothing_is_answered_twice(self, pieces: list[bytes],
+                                       data: strategies.DataObject) -> None:
+        """Whoever types meanwhile."""
+        output = b'.'.join(pieces)
+        cuts = sorted(data.draw(strategies.lists(
+            strategies.integers(0, len(output)), max_size=6)))
+        parsers = [stream.TerminalStream() for _ in range(3)]
+        terminals = [model.Terminal() for _ in range(3)]
+        for start, end in zip([0, *cuts], [*cuts, len(output)]):
+            typist = data.draw(strategies.integers(0, 2))
+            for number, parser in enumerate(parsers):
+                terminals[number].feed(parser.feed(
+                    output[start:end], Policy.ALL if number == typist
+                    else Policy.NO_ANSWERS))
+        answered = [each for terminal in terminals
+                    for each in terminal.answered]
+        self.assertLessEqual(len(answered), len(_terminal(output).answered))
 
     @examples.settings(200)
     @hypothesis.given(OUTPUT)
