@@ -85,7 +85,7 @@ size_t clipboard_decode(const uint8_t *bytes, size_t size,
 		more = character < 0x80 ? 0 : character < 0xc0 ? 4
 			: character < 0xe0 ? 1 : character < 0xf0 ? 2
 			: character < 0xf8 ? 3 : 4;
-		if (more == 4 || more > size - at || count == most)
+		if (more == 4 || more > size - at)
 			return 0;
 		if (more > 0)
 			character &= 0x3f >> more;
@@ -96,6 +96,12 @@ size_t clipboard_decode(const uint8_t *bytes, size_t size,
 		}
 		if (character < least[more] || character > 0x10ffff
 		    || (character >= 0xd800 && character < 0xe000))
+			return 0;
+		/* The extended clipboard has lines end in two. */
+		if (character == '\n' && count > 0
+		    && characters[count - 1] == '\r')
+			count--;
+		if (count == most)
 			return 0;
 		characters[count++] = character;
 	}

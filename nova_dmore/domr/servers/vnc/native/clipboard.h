@@ -29,7 +29,8 @@ void clipboard_feed(struct clipboard *clipboard, const uint8_t *bytes,
 /* The characters of all that was fed, at most VNC_TEXT_MAX; returns how many,
  * 0 for what is no such text, or too long. */
 size_t clipboard_text(const struct clipboard *clipboard, uint32_t *characters);
-/* Decode UTF-8, at most so many characters; 0: it is none, or too long. */
+/* Decode UTF-8, at most so many characters, a line end being one; 0: it is
+ * none, or too long. */
 size_t clipboard_decode(const uint8_t *bytes, size_t size,
 			uint32_t *characters, size_t most);
 

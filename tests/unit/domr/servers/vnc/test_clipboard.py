@@ -54,6 +54,15 @@ class ClipboardTest(unittest.TestCase):
                 self.assertEqual(text, self._text(
                     _stream(text.encode() + end)))
 
+    def test_a_line_end_is_one_character(self) -> None:
+        for text in ('a\nb\n\n', 'x\n' * 5000, '\n' * 10000,
+                     '\U0001f600\n' * 5000, '\r\r\n'):
+            self.assertEqual(text.replace('\r\n', '\n'), self._text(
+                _stream(text.replace('\n', '\r\n').encode() + b'\0')
+                if '\r' not in text else _stream(text.encode())))
+        self.assertEqual('', self._text(_stream(b'\r\n' * 10001)))
+        self.assertEqual('', self._text(_stream(b'\r' * 10001)))
+
     def test_what_is_no_text(self) -> None:
         for stream in (
                 b'', b'x', _stream(b''), _stream(b'a', 2),
@@ -79,7 +88,7 @@ class ClipboardTest(unittest.TestCase):
             data, ctypes.c_size_t(len(data)), characters,
             ctypes.c_size_t(12))
         try:
-            wanted = data.decode()
+            wanted = data.decode().replace('\r\n', '\n')
         except UnicodeDecodeError:
             wanted = ''
         self.assertEqual(wanted, ''.join(map(chr, characters[:count])))
