@@ -2,11 +2,13 @@
 """What clients ask for besides a picture and keys, with the real process."""
 
 import asyncio
+import dataclasses
 import struct
 import zlib
 
 from nova_dmore.channel import display
 from nova_dmore.channel import input_event
+from nova_dmore.domr import config as config_module
 from nova_dmore.domr.servers.vnc import notice
 from nova_dmore.domr.servers.vnc import protocol
 from nova_dmore import wire
@@ -188,6 +190,24 @@ class ClipboardTest(ExtensionsCase):
     async def test_it_is_not_offered_to_who_does_not_know_it(self) -> None:
         client = await self.view()
         self.assertEqual([], client.clipboard)
+
+    async def test_it_is_not_offered_where_nothing_is_typed(self) -> None:
+        context = self.desktop._context
+        config = context.config
+        context.config = dataclasses.replace(config, vnc=dataclasses.replace(
+            config.vnc, paste=config_module.Paste.OFF))
+        client = await self.look(encodings=(
+            rfb.RAW, rfb.DESKTOP_SIZE, rfb.EXTENDED_CLIPBOARD))
+        self.assertEqual([], client.clipboard)
+        client.extended_clipboard(_TEXT | _NOTIFY)
+        self.painter.scribble()
+        await client.settle(self.painter.pixels)
+        self.assertEqual([], client.clipboard)
+        # The option may be another one by now.
+        context.config = config
+        client.copy('a')
+        await self.paste(client)
+        await self.typed([0x1e])
 
 
 class StateTest(ExtensionsCase):

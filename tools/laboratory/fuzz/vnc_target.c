@@ -165,7 +165,7 @@ static void join(struct run *run, int index)
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return;
-	if (!vnc_add(run->server, index, pair[1], "fuzzed", take(run) & 1)) {
+	if (!vnc_add(run->server, index, pair[1], "fuzzed", take(run) & 1, 1)) {
 		close(pair[0]);
 		close(pair[1]);
 		return;

@@ -103,7 +103,9 @@ class Desktop:
         """
         await self._wait_for_picture()
         self._draw(is_coming=True)
-        number = self._sessions.add(connection, name, view_only)
+        number = self._sessions.add(
+            connection, name, view_only,
+            self._vnc.paste is not config_module.Paste.OFF)
         wants_alone = not (shared or view_only)
         if wants_alone and self._vnc.exclusive is config_module.Exclusive.CUT:
             for other in self._clients:

@@ -98,11 +98,11 @@ class Process:
     # -- what it is told; see protocol
 
     def add(self, session: int, connection: socket.socket, name: str,
-            view_only: bool) -> None:
+            view_only: bool, takes_text: bool) -> None:
         """Begin a session; the connection is taken over."""
         connection = socket.socket(fileno=connection.detach())
-        self._adds.append((protocol.add(session, name, view_only),
-                           connection))
+        self._adds.append((
+            protocol.add(session, name, view_only, takes_text), connection))
         self._flush()
 
     def end(self, session: int) -> None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from nova_dmore.channel import display as display_module
 from nova_dmore import wire
 
-VERSION = 2
+VERSION = 3
 SESSIONS_MAX = 16
 NAME_SIZE = 128
 CREDIT = 1024
@@ -82,7 +82,7 @@ class Reason(enum.IntEnum):
 #: Layouts of the messages by their type, without what may follow.
 LAYOUTS = {
     Type.START: struct.Struct('=IIQQQQ'),
-    Type.ADD: struct.Struct(f'=III{NAME_SIZE}s'),
+    Type.ADD: struct.Struct(f'=IIII{NAME_SIZE}s'),
     Type.END: struct.Struct('=II'),
     Type.OPEN: struct.Struct('=III'),
     Type.SIZE: struct.Struct('=III'),
@@ -176,12 +176,14 @@ def start(offset: int, length: int, first: int, size: int) -> bytes:
                                     first, size)
 
 
-def add(session: int, name: str, view_only: bool) -> bytes:
+def add(session: int, name: str, view_only: bool, takes_text: bool
+        ) -> bytes:
     """A new client; its socket goes with it.
 
     :param name: of the desktop, ASCII; cut if it is too long
+    :param takes_text: whether to offer it the extended clipboard
     """
-    return LAYOUTS[Type.ADD].pack(Type.ADD, session, view_only,
+    return LAYOUTS[Type.ADD].pack(Type.ADD, session, view_only, takes_text,
                                   name.encode('ascii')[:NAME_SIZE - 1])
 
 

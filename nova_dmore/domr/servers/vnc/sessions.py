@@ -153,12 +153,13 @@ class Sessions:
     # -- clients
 
     def add(self, connection: socket.socket, name: str,
-            view_only: bool) -> int:
+            view_only: bool, takes_text: bool = True) -> int:
         """Begin a session on a connection that is past its handshake.
 
         The socket must not block; it is taken over and closed.
 
         :param name: ASCII, shown to the user
+        :param takes_text: whether to offer it the extended clipboard
         :returns: the session's number
         :raises OSError: there are too many, or no process
         """
@@ -171,7 +172,7 @@ class Sessions:
         self._alive.add(number)
         if view_only:
             self._view_only.add(number)
-        process.add(number, connection, name, view_only)
+        process.add(number, connection, name, view_only, takes_text)
         return number
 
     def end(self, session: int) -> None:

@@ -193,7 +193,7 @@ static int set_encodings(struct session *session,
 		good = good && confirm(client, PSEUDO_EXTENDED_BUTTONS);
 	}
 	if (encodings->extended_clipboard && !session->extended_clipboard
-	    && !session->view_only) {
+	    && session->takes_text) {
 		session->extended_clipboard = 1;
 		good = good && vnc_offer_clipboard(client);
 	}

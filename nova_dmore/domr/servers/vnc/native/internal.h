@@ -38,6 +38,7 @@ struct session {
 	rfbScreenInfoPtr screen;	/* kept for the next client */
 	char name[VNC_NAME_SIZE];
 	int view_only;
+	int takes_text;
 	pthread_t input;
 	atomic_int ending;
 	atomic_int reason;		/* of the first that ended it */

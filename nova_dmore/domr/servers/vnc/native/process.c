@@ -155,7 +155,7 @@ static void add(struct vnc_server *server, size_t size, int file)
 	       && message->session < VNC_SESSIONS_MAX
 	       && memchr(message->name, 0, sizeof(message->name)));
 	demand(vnc_add(server, message->session, file, message->name,
-		       message->view_only != 0));
+		       message->view_only != 0, message->takes_text != 0));
 }
 
 static void set_cursor(struct vnc_server *server, size_t size)

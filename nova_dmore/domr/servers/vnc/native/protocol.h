@@ -40,7 +40,7 @@
 #define VNC_LINK 3
 #define VNC_REGION 4
 
-#define VNC_VERSION 2
+#define VNC_VERSION 3
 
 /* Sessions that there can be at a time; they are numbered from 0. */
 #define VNC_SESSIONS_MAX 16
@@ -95,6 +95,7 @@ struct vnc_add {
 	uint32_t type;
 	uint32_t session;	/* one that is not in use */
 	uint32_t view_only;
+	uint32_t takes_text;	/* whether to offer the extended clipboard */
 	char name[VNC_NAME_SIZE];	/* of the desktop, ends with a 0 */
 };
 

@@ -238,7 +238,7 @@ static void prepare(struct session *session)
 }
 
 int vnc_add(struct vnc_server *server, unsigned number, int socket,
-	    const char *name, int view_only)
+	    const char *name, int view_only, int takes_text)
 {
 	struct session *session = &server->sessions[number];
 	pthread_attr_t attributes;
@@ -250,6 +250,7 @@ int vnc_add(struct vnc_server *server, unsigned number, int socket,
 		return 0;
 	strncpy(session->name, name, sizeof(session->name) - 1);
 	session->view_only = view_only;
+	session->takes_text = takes_text && !view_only;
 	pthread_mutex_lock(&server->events_lock);
 	prepare(session);
 	pthread_mutex_unlock(&server->events_lock);

@@ -31,7 +31,7 @@ int vnc_is_blocked(struct vnc_server *server);
 /* Begin a session on a connection; the socket belongs to it from then on. 0:
  * the number is in use. */
 int vnc_add(struct vnc_server *server, unsigned number, int socket,
-	    const char *name, int view_only);
+	    const char *name, int view_only, int takes_text);
 void vnc_end(struct vnc_server *server, unsigned number);
 
 void vnc_open(struct vnc_server *server, uint32_t freezes, int everything);

@@ -83,10 +83,10 @@ class LayoutTest(base.BaseTestCase):
         # Each message with fields that are told apart, read by the compiler.
         messages = {
             'vnc_start': (protocol.start(2, 3, 4, 5), {
-                'type': 1, 'version': 2, 'offset': 2, 'length': 3,
+                'type': 1, 'version': 3, 'offset': 2, 'length': 3,
                 'start': 4, 'size': 5}),
-            'vnc_add': (protocol.add(7, 'x' * 300, True), {
-                'type': 2, 'session': 7, 'view_only': 1,
+            'vnc_add': (protocol.add(7, 'x' * 300, False, True), {
+                'type': 2, 'session': 7, 'view_only': 0, 'takes_text': 1,
                 'name[0]': ord('x'), 'name[126]': ord('x'), 'name[127]': 0}),
             'vnc_end': (protocol.end(9), {'type': 3, 'session': 9}),
             'vnc_open': (protocol.open_(11, True), {
