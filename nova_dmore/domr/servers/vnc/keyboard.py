@@ -77,7 +77,9 @@ class Keyboard:
         :returns: False if there is no such key
         """
         for each in self._suspended.pop(client, ()):
-            self._set(client, each, True)
+            # What it lets go now would only be tapped: Super opens a menu.
+            if down or each != (number or self._number_up(client, symbol)):
+                self._set(client, each, True)
         if 0 < number <= NUMBER_MAX:
             if down and not knows_locks:
                 self._match_caps(symbol)
@@ -131,8 +133,7 @@ class Keyboard:
         which key is meant: all are let go, for it must not stay held.
         """
         strokes = keymaps.find(self.keymap, symbol)
-        number = self._symbols.get(
-            (client, symbol), strokes[-1].number if strokes else None)
+        number = self._number_up(client, symbol)
         if number is not None and client in self._holders.get(number, ()):
             numbers = {number}
         else:
@@ -143,6 +144,12 @@ class Keyboard:
         self._symbols = {key: each for key, each in self._symbols.items()
                          if key[0] != client or each not in numbers}
         return bool(strokes) or bool(numbers)
+
+    def _number_up(self, client: int, symbol: int) -> int | None:
+        """The key that a client lets go, by its symbol."""
+        strokes = keymaps.find(self.keymap, symbol)
+        return self._symbols.get(
+            (client, symbol), strokes[-1].number if strokes else None)
 
     def tap(self, stroke: keymaps.Stroke) -> None:
         """Press and let go a key that no client holds."""

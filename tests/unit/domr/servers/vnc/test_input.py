@@ -200,6 +200,18 @@ class KeyboardTest(unittest.TestCase):
         self.keyboard.key(2, False, ord('a'), 0)
         self.assertEqual(_up(_A), self.sent[-1])
 
+    def test_what_was_let_go_for_a_silent_client(self) -> None:
+        for symbol, number in ((0xffeb, 0), (0xffeb, 0xdb), (0, 0xdb)):
+            self.keyboard.key(0, True, symbol, number)
+            self.keyboard.key(0, True, 0, _SHIFT)
+            self.keyboard.suspend(0)
+            del self.sent[:]
+            # It lets Super go itself: Shift alone is held from now on.
+            self.keyboard.key(0, False, symbol, number)
+            self.assertEqual([_down(_SHIFT)], self.sent)
+            self.keyboard.key(0, False, 0, _SHIFT)
+            self.assertEqual({}, self.keyboard._holders)
+
     def test_release(self) -> None:
         self.keyboard.key(1, True, _SHIFT_SYMBOL, 0)
         self.keyboard.key(1, True, ord('a'), 0)
