@@ -71,7 +71,7 @@ class CarryOver:
                     'data': base64.b64encode(each.data).decode('ascii')}
                 for stream, each in self.unstored.items()},
             **_pictures(self.picture),
-            'buttons': self.buttons,
+            **_buttons(self.buttons),
         }
 
     @classmethod
@@ -102,9 +102,7 @@ class CarryOver:
                 'unstored', fields.get('unstored'),
                 wire.Direction.TO_DOMAIN_R)}
         return cls(epoch, acknowledged, taken, unstored,
-                   _picture_of(fields),
-                   _number('buttons', fields.get('buttons'),
-                           (1 << len(input_event.BUTTONS)) - 1))
+                   _picture_of(fields), _buttons_of(fields))
 
 
 def without_secrets(value: object) -> dict[str, Any]:
@@ -159,6 +157,27 @@ def _unstored(stream: wire.Stream, value: object) -> Unstored:
                    _OFFSET_MAX)
     return Unstored(base, _data(stream.name, fields.get('data'),
                                 CARRY_OVER_DATA_MAX))
+
+
+#: Buttons of the pointer that hosts of release 0.2 know; with others they
+#: would refuse the carry-over, but for a field that they do not read.
+_EARLIER_BUTTONS = 0x7f
+_MORE_BUTTONS = 'more_buttons'
+_ALL_BUTTONS = (1 << len(input_event.BUTTONS)) - 1
+
+
+def _buttons(buttons: int) -> dict[str, int]:
+    """The fields of a carry-over that tell of buttons."""
+    return {'buttons': buttons & _EARLIER_BUTTONS,
+            _MORE_BUTTONS: buttons & ~_EARLIER_BUTTONS}
+
+
+def _buttons_of(carry_over: dict[str, Any]) -> int:
+    """The inverse of :func:`_buttons`; a host of an earlier release says
+    nothing of more."""
+    return (_number('buttons', carry_over.get('buttons'), _ALL_BUTTONS)
+            | _number(_MORE_BUTTONS, carry_over.get(_MORE_BUTTONS, 0),
+                      _ALL_BUTTONS))
 
 
 #: What a picture is called that hosts of release 0.2 would refuse, and the

@@ -35,7 +35,7 @@ CARRY_OVERS = strategies.builds(
                 strategies.binary(
                     min_size=display.HASH_SIZE, max_size=display.HASH_SIZE
                 ).map(lambda band: (band,) * display.band_count(height)))),
-    strategies.integers(0, 0x7f))
+    strategies.integers(0, 0x1ff))
 JSON = strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.integers()
     | strategies.floats(allow_nan=False) | strategies.text(max_size=8),
@@ -72,7 +72,8 @@ class CarryOverTest(unittest.TestCase):
             ('unstored', 'serial0_out', 'base'),
             ('unstored', 'serial0_out', 'data'), ('picture',),
             ('picture', 'width'), ('picture', 'height'),
-            ('picture', 'bands'), ('large_picture',), ('buttons',)]), JSON)
+            ('picture', 'bands'), ('large_picture',), ('buttons',),
+            ('more_buttons',)]), JSON)
     def test_anything_is_refused_or_meant(self, path, junk):
         value = good()
         if path:
@@ -153,6 +154,15 @@ class CarryOverTest(unittest.TestCase):
         value = good()
         value['buttons'] = 0x200
         self.refused('buttons', value)
+        self.refused('more_buttons', {**good(), 'more_buttons': 0x200})
+
+    def test_buttons_of_hosts_of_several_releases(self):
+        value = dataclasses.replace(
+            carry_over.CarryOver.from_json(good()), buttons=0x181).to_json()
+        self.assertEqual(1, value['buttons'])       # all that 0.2 takes
+        self.assertEqual(0x181, carry_over.CarryOver.from_json(value).buttons)
+        del value['more_buttons']
+        self.assertEqual(1, carry_over.CarryOver.from_json(value).buttons)
 
     def test_unknown_stream(self):
         value = good()

@@ -44,9 +44,6 @@ _RETRY_S = 0.05
 #: has made some.
 _NO_ROOM_S = 0.01
 
-#: Those that every release knows: the first seven of input_event.BUTTONS.
-_CARRIED_BUTTONS = 0x7f
-
 
 class InputDevice(base.ShadowDevice):
     """Hands the stream INPUT0_IN to QEMU."""
@@ -129,8 +126,7 @@ class InputDevice(base.ShadowDevice):
 
     def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
-        # A host of release 0.2 refuses a carry-over with more.
-        return {'buttons': self._held.buttons & _CARRIED_BUTTONS}
+        return {'buttons': self._held.buttons}
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""

@@ -152,7 +152,16 @@ class InputTest(input_case.InputCase):
         self.assertEqual([('btn', name, True)
                           for name in ('left', 'side', 'extra')],
                          self.events()[-3:])
-        self.assertEqual({'buttons': 1}, self.device.carry_over())
+        self.assertEqual({'buttons': 0x181}, self.device.carry_over())
+        # They are let go on another host.
+        self.begin()
+        self.device.arrived(None)
+        self.device.arrived(carry_over.CarryOver(1, True, {}, {}, None,
+                                                 0x181))
+        self.sends(Pointer(0, 1, 1))
+        self.assertEqual([('btn', name, False)
+                          for name in ('left', 'side', 'extra')],
+                         self.events()[-3:])
 
     # -- the stop
 
