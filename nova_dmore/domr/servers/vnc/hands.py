@@ -57,7 +57,8 @@ class Hands:
         self._instance = context.instance
         self._screen = context.screen
         self._vnc, self._name, self._log = vnc, name, log
-        self._keyboard = keyboard.Keyboard(self._send)
+        self._keyboard = keyboard.Keyboard(
+            self._send, is_behind=lambda: bool(context.input.waiting()))
         self._pointer = pointer.Pointer(
             context.input.send, lambda: context.input.waiting() >= BEHIND)
         self._clipboards = paste.Clipboards()

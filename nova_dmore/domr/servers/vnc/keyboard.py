@@ -53,8 +53,11 @@ class Keyboard:
     EVENTS_MAX = 17 + len(_MODIFIERS)
 
     def __init__(self, send: Callable[[input_event.Event], None],
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        """:param send: takes what the instance's keyboard is to do"""
+                 clock: Callable[[], float] = time.monotonic,
+                 is_behind: Callable[[], bool] = lambda: False) -> None:
+        """:param send: takes what the instance's keyboard is to do
+        :param is_behind: whether the instance has not taken all of it
+        """
         self._send = send
         self._holders: dict[int, set[int]] = {}
         # What was pressed for a symbol: it may be another key by the time
@@ -63,7 +66,7 @@ class Keyboard:
         # Modifiers that were let go for clients that were silent.
         self._suspended: dict[int, list[int]] = {}
         self.keymap = keymaps.DEFAULT
-        self.locks = locks_module.Locks(clock)
+        self.locks = locks_module.Locks(clock, is_behind)
 
     def key(self, client: int, down: bool, symbol: int, number: int,
             knows_locks: bool = False) -> bool:

@@ -30,22 +30,37 @@ NUMBERS = {lock: number for number, lock in KEYS.items()}
 class Locks:
     """What is on."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic,
+                 is_behind: Callable[[], bool] = lambda: False) -> None:
         """Everything is off.
 
         :param clock: seconds
+        :param is_behind: whether the instance has not taken all keys
         """
         self._clock = clock
+        self._is_behind = is_behind
         self._on = Lock(0)
         self._lights: Lock | None = None    # as told last
         self._lit = Lock(0)     # those whose light the guest has switched
-        self._unsure_until = 0.0
+        self._unsure_until: float | None = None
 
     def is_on(self, lock: Lock) -> bool:
         """Whether a lock is on."""
-        if self._lights is not None and self._clock() >= self._unsure_until:
+        if self._lights is not None and self._is_sure():
             self._on = self._on & ~self._lit | self._lights & self._lit
         return bool(self._on & lock)
+
+    def _is_sure(self) -> bool:
+        """Whether the guest has had its time for the light."""
+        if self._unsure_until is None:
+            return True
+        now = self._clock()
+        if self._is_behind():       # the key may not have come there yet
+            self._unsure_until = now + SETTLE_S
+        if now < self._unsure_until:
+            return False
+        self._unsure_until = None
+        return True
 
     def pressed(self, lock: Lock) -> None:
         """Its key went down in the guest."""
@@ -58,11 +73,11 @@ class Locks:
         new = Lock(lights & 7)
         if self._lights is not None:
             self._lit |= new ^ self._lights
-        elif self._clock() >= self._unsure_until:
+        elif self._is_sure():
             self._on = new
         self._lights = new
 
     def reset(self) -> None:
         """The guest begins anew."""
         self._on = self._lights or Lock(0)
-        self._unsure_until = 0.0
+        self._unsure_until = None

@@ -9,6 +9,7 @@ from nova_dmore.channel import input_event
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr.servers.vnc import desktop as desktop_module
 from nova_dmore.domr.servers.vnc import hands
+from nova_dmore.domr.servers.vnc import locks
 from nova_dmore.domr.servers.vnc import notice
 from nova_dmore.domr.servers.vnc import protocol
 from nova_dmore import wire
@@ -103,6 +104,25 @@ class DesktopTest(desktop_case.Case):
         self.tell(State.REBOOTING)
         self.say(protocol.Key(self.client, True, ord('a'), _A))
         self.assertEqual([(0x3a, True), (_A, True)], self.keys())
+
+    async def test_locks_of_an_instance_that_is_behind(self) -> None:
+        """It is migrated, say: its light comes late."""
+        for lights in (0, 4, 0):        # it uses them
+            self.screen.lights = lights
+            self.desktop.show(domr_display.DisplayChanges(leds=True),
+                              self.screen)
+        with mock.patch.object(locks, 'SETTLE_S', 0.05):
+            self.press(0x3a)
+            self.press(0x3a, down=False)
+            self.keys()
+            self.input.untaken = 2
+            await asyncio.sleep(0.1)
+            self.say(protocol.Key(self.client, True, ord('A'), _A))
+            self.assertEqual([(_A, True)], self.keys())
+            self.input.untaken = 0
+            await asyncio.sleep(0.1)    # it made nothing of the key
+            self.say(protocol.Key(self.client, True, ord('A'), _A))
+            self.assertIn((0x3a, True), self.keys())
 
     # -- lights, pointer
 
