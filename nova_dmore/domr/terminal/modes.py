@@ -5,16 +5,17 @@ import re
 
 from nova_dmore.domr.terminal import rules
 
-#: DEC's private modes that are on in a terminal at rest: wrap, cursor.
-_ON_AT_REST = frozenset({7, 25})
+#: DEC's private modes that are on in a terminal at rest: wrap, keys that
+#: repeat, cursor.
+_ON_AT_REST = frozenset({7, 8, 25})
 #: Those that are left alone: they remember the cursor, or do nothing by
 #: themselves.
 _NO_STATE = frozenset({40, 45, 1048})
 #: The alternate screen, which is left last.
 _SCREENS = frozenset({47, 1047, 1049})
-#: Colours that a command sets -> the command that resets them.
-_COLOURS = {4: b'104', 10: b'110', 11: b'111', 12: b'112', 17: b'117',
-            19: b'119'}
+#: What a command sets, colours and a link -> the command that resets it.
+_COMMANDS = {4: b'104', 5: b'105', 8: b'8;;', 10: b'110', 11: b'111',
+             12: b'112', 13: b'113', 14: b'114', 17: b'117', 19: b'119'}
 #: More modes than a terminal has.
 _MODES_MAX = 64
 
@@ -47,6 +48,8 @@ class Modes:
              self._ansi.difference_update)(numbers[:_MODES_MAX])
         elif final == b'r' and not whole.startswith(b'\x1b[?'):
             self._undo(b'\x1b7\x1b[r\x1b8')
+        elif final == b'i':     # what is printed goes to a printer
+            self._undo(b'\x1b[4i')
         elif whole.endswith(b' q'):
             self._undo(b'\x1b[0 q')
         elif whole.startswith(b'\x1b[>') and final == b'm':
@@ -84,7 +87,7 @@ class Modes:
         """A control string was passed on."""
         command = re.match(rb'([0-9]{1,3});', content)
         if introducer == b']' and command is not None:
-            reset = _COLOURS.get(int(command[1]))
+            reset = _COMMANDS.get(int(command[1]))
             if reset is not None:
                 self._undo(b'\x1b]%b\x1b\\' % reset)
 

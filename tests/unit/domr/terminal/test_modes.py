@@ -35,6 +35,9 @@ class ModesTest(unittest.TestCase):
                 (b'\x1b[4 q', b'\x1b[0 q'),
                 (b'\x1b[>1u', b'\x1b[<9u\x1b[=0u'),
                 (b'\x1b]11;#000\x07', b'\x1b]111\x1b\\'),
+                (b'\x1b]8;;http://x/\x07', b'\x1b]8;;\x1b\\'),
+                (b'\x1b[?8l', b'\x1b[?8h'), (b'\x1b[?8h', b''),
+                (b'\x1b[5i', b'\x1b[4i'),
                 (b'\x1b[?1049h\x1b=\x1bc', b'')):
             self.assertEqual(b'\x1b[m' + undone, _at_rest(output), output)
 
