@@ -25,6 +25,8 @@ _UNICODE = 0x1000000
 #: Accents that are typed by a dead key and the space bar.
 _ALONE = {'`': '\u0300', '\xb4': '\u0301', '^': '\u0302', '~': '\u0303',
           '\xa8': '\u0308', '\xb8': '\u0327'}
+#: Those of them that the space bar gives in every guest.
+_EVERYWHERE = frozenset('`^~')
 #: Symbols of dead keys, from ``dead_grave`` on -> what they put on the next
 #: letter.
 _DEAD = {
@@ -94,10 +96,20 @@ class Keymap:
         :param altgr: likewise
         :returns: nothing if the keymap does not have it
         """
-        direct = self._strokes.get(character)
-        if direct:
-            return (next((each for each in direct if each.shift == shift
-                          and each.altgr == altgr), direct[0]),)
+        direct = self._strokes.get(character, ())
+        fitting = next((each for each in direct if each.shift == shift
+                        and each.altgr == altgr), None)
+        if fitting is not None:
+            return (fitting,)
+        by_dead = self._by_dead(character)
+        # An accent that is printed on its dead key counts as above.
+        if direct and not (character in _EVERYWHERE and by_dead
+                           and direct[0].altgr and not by_dead[0].altgr):
+            return (direct[0],)
+        return by_dead
+
+    def _by_dead(self, character: str) -> tuple[Stroke, ...]:
+        """A dead key's stroke and another that type a character, if any."""
         parts = unicodedata.normalize('NFD', character)
         if character in _ALONE:
             parts = ' ' + _ALONE[character]

@@ -16,6 +16,10 @@ from tests import examples
 _SHIFTS, _ALTGR, _CAPS = (0x2a, 0x36), 0xb8, 0x3a
 
 
+#: What a dead key and the space bar give.
+_ACCENTS = {'\u0300': '`', '\u0302': '^', '\u0303': '~'}
+
+
 class Guest:
     """Types what the keys of a keymap give.
 
@@ -39,6 +43,9 @@ class Guest:
             self.caps = not self.caps
         levels = self.levels.get(event.number)
         if levels is None:
+            return
+        if event.number == keymaps.SPACE and self.text in _ACCENTS:
+            self.text = _ACCENTS[self.text]
             return
         level = 2 * (_ALTGR in self.down)
         pair = levels[level:level + 2]
@@ -97,6 +104,10 @@ class KeymapsTest(unittest.TestCase):
                                   (0x34, True, False)]),
                 ('en-gb', '@|', [(0x28, True, False), (0x56, True, False)]),
                 ('cz', '\u030c', [(0x0d, True, False)]),
+                # An accent by its dead key and the space bar.
+                ('pt-br', '~', [(0x28, False, False), (0x39, False, False)]),
+                ('nl', '^', [(0x1a, True, False), (0x39, False, False)]),
+                ('es', '~', [(0x05, False, True)]),
                 # AltGr is needed, and one of them is enough.
                 ('de', '@\\|', [(0x10, False, True), (0x0c, False, True),
                                 (0x56, False, True)])):
