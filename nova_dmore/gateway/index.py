@@ -32,8 +32,9 @@ class Server:
 
     :ivar user: the id of the user who made it
     :ivar key_name: of his key pair, if he named one
-    :ivar key: the public key; empty if it is none that OpenSSH takes, or the
-        key pair is gone; None if it was not looked up
+    :ivar key: the public key, or more of them with a newline between each two;
+        empty if there is none that OpenSSH takes, or the key pair is gone;
+        None if it was not looked up
     """
 
     user: str
@@ -63,8 +64,10 @@ class Index:
         instance; not more than OpenSSH can be told."""
         users: dict[str, dict[str, list[str]]] = {}
         for name, server in self.servers.items():
-            if server.key and name in self.addresses:
-                users.setdefault(server.key, {}).setdefault(
+            if not server.key or name not in self.addresses:
+                continue
+            for key in server.key.split('\n'):
+                users.setdefault(key, {}).setdefault(
                     server.user, []).append(name)
         return {key: {name: self.addresses[name]
                       for name in _shared_out(of_key.values())}
@@ -150,14 +153,8 @@ def updated(index: Index, now: float, port: int,
         if server and server.key is None and server.key_name is not None:
             if server.user not in pairs:
                 pairs[server.user] = keys_of(server.user)
-            known[name] = dataclasses.replace(server, key=_usable(
-                pairs[server.user].get(server.key_name, '')))
+            known[name] = dataclasses.replace(server, key='\n'.join(
+                public_key.of_text(
+                    pairs[server.user].get(server.key_name, ''))))
     return Index(now, now if whole else index.begun_at, known,
                  addresses, port)
-
-
-def _usable(line: str) -> str:
-    try:
-        return public_key.of_line(line)
-    except ValueError:
-        return ''

@@ -8,6 +8,8 @@ import re
 #: Longest key, in characters: RSA of 16384 bits, the most that OpenSSH takes,
 #: has less than 3000.
 KEY_MAX = 8192
+#: Most keys of a key pair.
+KEYS_MAX = 16
 _TYPE = re.compile(r'[a-z0-9][a-z0-9@.-]{0,63}')
 
 
@@ -31,8 +33,23 @@ def normal(kind: str, data: str) -> str:
     return f'{kind} {base64.b64encode(blob).decode()}'
 
 
+def of_text(text: str) -> list[str]:
+    """The keys of a key pair, which Nova takes with more lines than one.
+
+    A line that is no key without options is left out, and so is one more than
+    there may be.
+    """
+    found: dict[str, None] = {}
+    for line in re.split(r'[\r\n]+', text[:KEYS_MAX * KEY_MAX]):
+        try:
+            found[of_line(line)] = None
+        except ValueError:
+            continue
+    return list(found)[:KEYS_MAX]
+
+
 def of_line(line: str) -> str:
-    """The key of a line without options, as Nova keeps it.
+    """The key of a line without options.
 
     :raises ValueError: it is no key
     """

@@ -71,6 +71,17 @@ class IndexTest(base.BaseTestCase):
         self.pairs['ann']['laptop'] = 'command="id" ' + fakes.key(1)
         self.assertEqual({}, _reached(self._first(), fakes.key(1)))
 
+    def test_a_key_pair_of_several_lines(self):
+        """Domain R lets each of them in."""
+        self.pairs['ann']['laptop'] = (
+            f'{fakes.key(1)} ann@laptop\r\n\r\n{fakes.key(5)}\n'
+            f'cert-authority {fakes.key(6)}\n')
+        found = index.from_json(index.to_json(self._first()))
+        for number, wanted in ((1, True), (5, True), (6, False)):
+            self.assertEqual(
+                {fakes.WEB: '192.0.2.5'} if wanted else {},
+                _reached(found, fakes.key(number)))
+
     def test_only_changes_are_asked_for(self):
         first = self._first()
         self.assertEqual(NOW - index.CLOCKS_S, first.since(NOW + 20))

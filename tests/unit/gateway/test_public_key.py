@@ -17,6 +17,14 @@ class PublicKeyTest(base.BaseTestCase):
         self.assertEqual(KEY, public_key.of_line(f' {KEY}  "a" \\\n b\n'))
         self.assertEqual(KEY, public_key.normal(KIND, DATA))
 
+    def test_several_lines(self):
+        keys = [fakes.key(number) for number in range(20)]
+        self.assertEqual(keys[:2], public_key.of_text(
+            f'\n{keys[0]} ü\r\n# {keys[3]}\n{keys[1]}\n{keys[0]}\nx'))
+        self.assertEqual(keys[:public_key.KEYS_MAX],
+                         public_key.of_text('\n'.join(keys)))
+        self.assertEqual([], public_key.of_text('\n' * (1 << 24)))
+
     def test_of_a_hardware_token(self):
         key = fakes.key(1, 'sk-ssh-ed25519@openssh.com')
         self.assertEqual(key, public_key.of_line(key))
