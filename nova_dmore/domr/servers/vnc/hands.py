@@ -237,6 +237,7 @@ class Hands:
                       'control: the other clients are excluded')
 
     def _excluded_key(self, event: protocol.Key) -> None:
+        self._commanded.pop(event.session, None)
         held = self._control.heard(event)
         if held and event.down and _is(_CONTROL_KEY, event):
             self._take_control(event.session)

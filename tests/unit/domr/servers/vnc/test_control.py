@@ -138,6 +138,17 @@ class ControlTest(desktop_case.Case):
         self._ask(self.other, _O)
         self.assertFalse(self.desktop._hands.is_pasting)
 
+    async def test_a_command_of_one_who_loses_control(self) -> None:
+        self._ask(self.client, _O)
+        self.copy('a')
+        self.press(_CONTROL, _ALT, desktop_case.KEY_V)
+        self._ask(self.other, _O)
+        self.press(desktop_case.KEY_V, _ALT, _CONTROL, down=False)
+        self._ask(self.other, _U)
+        self.keys()
+        self.press(desktop_case.KEY_V)
+        self.assertEqual([(desktop_case.KEY_V, True)], self.keys())
+
     async def test_it_is_said_when_it_begins_and_who_types_in_vain(self
                                                                    ) -> None:
         self.assertTrue(self._banner())
