@@ -48,6 +48,11 @@ _MORE = {
     0xffeb: 0xdb,       # Super_L
     0xffec: 0xdc,       # Super_R
 }
+#: The same where a keymap has another key, as QEMU's.
+_OF_KEYMAP = {
+    ('ja', 0xff2a): 0x29,       # Zenkaku_Hankaku
+    ('ja', 0xff30): 0x3a,       # Eisu_toggle
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -158,9 +163,11 @@ def find(name: str, symbol: int, shift: bool = False, altgr: bool = False
     character = character_of(symbol)
     if character is not None and character != ' ':
         return of(name).strokes(character, shift, altgr)
-    numbers = keymap_data.OTHERS.get(symbol)
-    number = numbers[0] if numbers else (
-        _MORE.get(symbol) or keysyms.QEMU_NUMBER.get(symbol))
+    number = _OF_KEYMAP.get((name, symbol))
+    if number is None:
+        numbers = keymap_data.OTHERS.get(symbol)
+        number = numbers[0] if numbers else (
+            _MORE.get(symbol) or keysyms.QEMU_NUMBER.get(symbol))
     return () if number is None else (Stroke(number),)
 
 

@@ -127,6 +127,12 @@ class KeymapsTest(unittest.TestCase):
                 self.assertEqual((keymaps.Stroke(number),),
                                  keymaps.find(name, symbol))
 
+    def test_keys_of_a_japanese_keyboard(self) -> None:
+        """Windows and the console of Linux look for them where they are."""
+        for symbol, number in ((0xff2a, 0x29), (0xff30, 0x3a)):
+            self.assertEqual((keymaps.Stroke(number),),
+                             keymaps.find('ja', symbol))
+
     def test_names(self) -> None:
         self.assertEqual(set(wire.KEYMAPS), set(keymap_data.KEYS))
 
