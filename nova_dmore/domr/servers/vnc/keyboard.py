@@ -21,6 +21,8 @@ CONTROLS = (0x1d, 0x9d)
 ALTS = (0x38,)
 _MODIFIERS = (*_SHIFTS, *_COMMANDS, _ALTGR)
 
+#: Keymaps in which Caps Lock takes Shift; alone the key is another one.
+_SHIFTED_CAPS = frozenset({'ja'})
 #: Keys of the key pad that Num Lock changes, and symbols that they then have.
 _KEY_PAD = frozenset(range(0x47, 0x54)) - {0x4a, 0x4e}
 _KEY_PAD_DIGITS = frozenset((*range(0xffb0, 0xffba), 0xffac, 0xffae))
@@ -65,6 +67,7 @@ class Keyboard:
         self._symbols: dict[tuple[int, int], int] = {}
         # Modifiers that were let go for clients that were silent.
         self._suspended: dict[int, list[int]] = {}
+        self._added: set[int] = set()   # modifiers, for one key
         self.keymap = keymaps.DEFAULT
         self.locks = locks_module.Locks(clock, is_behind)
 
@@ -107,8 +110,12 @@ class Keyboard:
     def _match(self, lock: locks_module.Lock, wanted: bool) -> None:
         number = locks_module.NUMBERS[lock]
         if self.locks.is_on(lock) != wanted and not self._holders.get(number):
-            self._down(number)
-            self._up(number)
+            self.tap(keymaps.Stroke(
+                number, self._takes_shift(lock) or None))
+
+    def _takes_shift(self, lock: locks_module.Lock) -> bool:
+        return (lock is locks_module.Lock.CAPS
+                and self.keymap in _SHIFTED_CAPS)
 
     # -- symbols
 
@@ -175,6 +182,7 @@ class Keyboard:
         for wanted, numbers in ((shift, _SHIFTS), (stroke.altgr, (_ALTGR,))):
             held = self._held(numbers)
             if wanted and not held:
+                self._added.add(numbers[0])
                 self._down(numbers[0])
                 undo.append((numbers[0], False))
             elif wanted is False and held and not command:
@@ -182,6 +190,7 @@ class Keyboard:
                     self._up(number)
                     undo.append((number, True))
         press()
+        self._added.clear()
         for number, down in reversed(undo):
             self._send(input_event.Key(number, down))
 
@@ -199,8 +208,11 @@ class Keyboard:
         holders.add(client)
 
     def _down(self, number: int, again: bool = False) -> None:
-        if number in locks_module.KEYS and not again:
-            self.locks.pressed(locks_module.KEYS[number])
+        lock = locks_module.KEYS.get(number)
+        if lock is not None and not again and (
+                not self._takes_shift(lock) or self._held(_SHIFTS)
+                or not self._added.isdisjoint(_SHIFTS)):
+            self.locks.pressed(lock)
         self._send(input_event.Key(number, True))
 
     def _up(self, number: int) -> None:

@@ -105,6 +105,26 @@ class KeyboardTest(unittest.TestCase):
             self.assertEqual(wanted, self.sent, symbol)
             del self.sent[:]
 
+    def test_caps_lock_of_a_japanese_keyboard(self) -> None:
+        """It takes Shift; alone the key is Eisu."""
+        self.keyboard.keymap = 'ja'
+        self._type(0xff30)
+        self._type('a', number=_A)
+        self.assertEqual([_down(_CAPS), _up(_CAPS), _down(_A), _up(_A)],
+                         self.sent)
+        del self.sent[:]
+        self._type('A', number=_A)
+        self._type('A', number=_A)
+        self.assertEqual([_down(_SHIFT), _down(_CAPS), _up(_CAPS), _up(_SHIFT),
+                          *[_down(_A), _up(_A)] * 2], self.sent)
+        del self.sent[:]
+        self.keyboard.key(0, True, _SHIFT_SYMBOL, _SHIFT)
+        self._type(_CAPS_SYMBOL, number=_CAPS)
+        self.keyboard.key(0, False, _SHIFT_SYMBOL, _SHIFT)
+        self._type('a', number=_A)
+        self.assertEqual([_down(_A), _up(_A)], self.sent[-2:])
+        self.assertEqual(6, len(self.sent))
+
     def test_locks_of_a_client_that_sees_to_them(self) -> None:
         self.keyboard.key(0, True, ord('A'), _A, knows_locks=True)
         self.keyboard.key(0, True, 0xffb7, 0x47, knows_locks=True)
