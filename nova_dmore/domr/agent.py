@@ -120,6 +120,7 @@ class Agent:
         self.log('warning', f'{gap.count} bytes of {gap.stream.name.lower()} '
                  f'at {gap.at} are missing: {gap.reason}')
         if gap.stream is wire.Stream.SERIAL0_OUT:
+            self.console.cut()
             self.console.tell_all(f'{gap.count} bytes of output are missing')
 
     def _handle(self, message: dict[str, Any]) -> None:
@@ -164,6 +165,8 @@ class Agent:
         if message['stream'] == stream.name.lower() and type(at) is int:
             # The host may still have what was printed before.
             ahead = max(0, at - self._end.position(stream))
+            if not ahead:
+                self.console.cut()
         self.console.tell_all(notice, ahead)
 
     async def _configure(self, message: dict[str, Any],

@@ -134,6 +134,16 @@ class Console:
                           'is not sent, for others have left too much')
             self._update_flow()
 
+    def cut(self) -> None:
+        """Output is missing from here on: what follows is no part of a
+        sequence that has begun, which would swallow it."""
+        for client in list(self._clients):
+            if (client.stream is not None and client.cursor == self.end
+                    and client.stream.swallows):
+                interrupt = client.stream.cut()
+                if interrupt:
+                    client.port.write(interrupt)
+
     def tell_all(self, text: str, ahead: int = 0) -> None:
         """Show a notice to every client.
 

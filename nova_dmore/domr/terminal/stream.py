@@ -70,10 +70,15 @@ class TerminalStream:
         return bool(self._kept and self._begun is Policy.ALL
                     or self._left and self._passes)
 
+    @property
+    def swallows(self) -> bool:
+        """Whether what comes next may be taken for the rest of a sequence,
+        and not be shown; that of a character is, if it is no such rest."""
+        return bool(self._left or self._kept.startswith(b'\x1b'))
+
     def interrupt(self) -> bytes:
         """What has the terminal drop a sequence that it has a part of."""
-        return b'\x18' if self.is_inside and (
-            self._left or self._kept.startswith(b'\x1b')) else b''
+        return b'\x18' if self.is_inside and self.swallows else b''
 
     def cut(self) -> bytes:
         """Output is missing from here on -> what the terminal is given."""

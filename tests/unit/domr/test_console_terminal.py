@@ -123,6 +123,23 @@ class TerminalTest(unittest.TestCase):
         self.console.output(b'n')
         self.assertEqual(b'a\x1b[6n', port.got)
 
+    def test_output_that_is_missing(self) -> None:
+        """It may be the end of a control function."""
+        first, second = self.attach(), self.attach()
+        for begin in (b'\x1b]0;ti', b'\x1b[1;'):
+            self.console.output(begin)
+            self.console.cut()
+            for port in (first, second):
+                port.got.clear()
+            self.console.tell_all('lost')
+            self.assertEqual('lost', first.told.pop())
+            self.console.output(b'login: ')
+            self.assertEqual([b'login: '] * 2, [first.got, second.got])
+        self.console.output(b'\x1b]0;ti')
+        first.got.clear()
+        self.console.cut()
+        self.assertEqual(b'\x18', first.got)
+
     def test_scrollback_begins_with_a_line(self) -> None:
         self.console.output(b'x' * 2000 + b'\n' + b'y' * 998)
         self.assertEqual(b'y' * 998, self.attach().got)
