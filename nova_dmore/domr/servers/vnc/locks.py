@@ -56,7 +56,7 @@ class Locks:
             return True
         now = self._clock()
         if self._is_behind():       # the key may not have come there yet
-            self._unsure_until = now + SETTLE_S
+            self._unsure_until = now + LIGHT_DELAY_S
         if now < self._unsure_until:
             return False
         self._unsure_until = None
