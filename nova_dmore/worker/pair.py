@@ -261,10 +261,12 @@ class Pair:
                             None, None)
 
     def _close(self) -> None:
-        """Wait for another Domain R, which needs no old messages."""
-        if self.host_end.state in (host_end_module.HostState.OPEN,
-                                   host_end_module.HostState.FREEZING,
-                                   host_end_module.HostState.FROZEN):
+        """Wait for another Domain R, which needs no old messages.
+
+        An epoch that is opening begins anew, too: the one that is gone may
+        have acknowledged it, and what it sent would be taken for another's.
+        """
+        if self.host_end.state is not host_end_module.HostState.CLOSED:
             self.host_end.open()
             stream = wire.Stream.CONTROL_TO_DOMAIN_R
             self.host_end.forget(stream, self.host_end.unstored(stream))

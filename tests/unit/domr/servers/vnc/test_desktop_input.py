@@ -111,7 +111,7 @@ class DesktopTest(desktop_case.Case):
             self.screen.lights = lights
             self.desktop.show(domr_display.DisplayChanges(leds=True),
                               self.screen)
-        with mock.patch.object(locks, 'SETTLE_S', 0.05):
+        with mock.patch.object(locks, 'LIGHT_DELAY_S', 0.05):
             self.press(0x3a)
             self.press(0x3a, down=False)
             self.keys()

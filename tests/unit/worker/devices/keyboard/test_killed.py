@@ -121,6 +121,15 @@ class KilledTest(killed_case.KilledCase):
         self.connect()
         self.is_held()
 
+    def test_it_ends_before_a_new_worker_has_heard_it(self):
+        self.begin()
+        self.press(29, True)
+        self.turn(0)
+        self.lose()
+        self.quiesce()
+        self.connect()
+        self.is_held()
+
     def test_a_late_answer_is_none_to_the_next_ones_key(self):
         self.begin()
         self.press(30, True)
