@@ -2,7 +2,7 @@
 """No wait for Neutron, Glance or Placement is longer than is said here,
 whatever Nova's own options are: their defaults have no limit, and a service
 whose broker or store was away was seen to leave a request unanswered for
-minutes. Nor is that of a command for Nova's conductor."""
+minutes. Nor is that of a command for Nova's message bus."""
 
 import copy
 import threading
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 #: How long Neutron, Glance, Placement and Keystone may take for an answer, in
 #: seconds.
 ANSWER_S = 60.0
-#: How long a command waits for a broker to log in to and then for Nova's
-#: conductor, in seconds; Nova's own default for an answer is 60.
+#: How long a command waits until a broker lets it in, in seconds. It asks
+#: Nova's conductor something then, which may be away: see operator_rpc.
 BUS_S = 75.0
 #: How long Glance may take for an image of Domain R, in seconds.
 IMAGE_S = 600.0
@@ -81,8 +81,8 @@ def placement(what: str, function: Callable[..., Any], *arguments: Any,
         function, *arguments, **keywords)
 
 
-def conductor(what: str, function: Callable[..., Any], *arguments: Any,
-              **keywords: Any) -> Any:
+def message_bus(what: str, function: Callable[..., Any], *arguments: Any,
+                **keywords: Any) -> Any:
     """As :func:`glance`, of a first call over Nova's message bus:
     oslo.messaging tries for ever to log in to a broker, whatever the time-out
     of the call is.
@@ -90,9 +90,9 @@ def conductor(what: str, function: Callable[..., Any], *arguments: Any,
     :raises nova_dmore.exception.PairError: it did not return in time.
     """
     return _within(BUS_S, exception.PairError(
-        f'{what}: Nova\'s conductor has not answered for {BUS_S:.0f} s; does '
-        'the message bus take the user and the password of [DEFAULT] '
-        'transport_url?'), function, *arguments, **keywords)
+        f"{what}: Nova's message bus has let nobody in for {BUS_S:.0f} s; "
+        'does it take the user and the password of [DEFAULT] transport_url?'),
+        function, *arguments, **keywords)
 
 
 def _within(seconds: float, late: Exception, function: Callable[..., Any],

@@ -12,10 +12,13 @@ rebuild their consoles gives him nothing.
 :class:`nova_dmore.virt.care.operator.OperatorRole` answers.
 """
 
+import contextlib
 import socket
 from typing import Any, TYPE_CHECKING
 
+from nova import baserpc
 from nova.conductor import rpcapi as conductor_rpcapi
+from nova import context as nova_context
 from nova import objects
 from nova.objects import base as objects_base
 from nova import rpc as nova_rpc
@@ -28,7 +31,6 @@ from nova_dmore.virt import limited
 from nova_dmore.virt import received
 from nova_dmore.virt import rpc
 if TYPE_CHECKING:
-    from nova import context as nova_context
     from oslo_config import cfg
 
     from nova_dmore.virt.care import operator as operator_module
@@ -53,13 +55,21 @@ def connect(conf: 'cfg.ConfigOpts') -> None:
     the conductor as nova-compute does; called once by a command.
 
     :param conf: Nova's configuration, which was read.
-    :raises nova_dmore.exception.PairError: no broker is there. oslo.messaging
-        would wait for one for ever.
+    :raises nova_dmore.exception.PairError: no broker is there, or it does not
+        let this process in. oslo.messaging would wait for one for ever.
     """
     _find_broker(_brokers(messaging.TransportURL.parse(conf)))
     objects.register_all()
     nova_rpc.init(conf)
     objects_base.NovaObject.indirection_api = conductor_rpcapi.ConductorAPI()
+    limited.message_bus('nobody can be asked', _log_in)
+
+
+def _log_in() -> None:
+    """The first call does, whoever answers it."""
+    with contextlib.suppress(messaging.MessagingException):
+        baserpc.BaseAPI(conductor_rpcapi.RPC_TOPIC).ping(
+            nova_context.get_admin_context(), 'nova-dmore', timeout=_TIMEOUT_S)
 
 
 def _brokers(url: messaging.TransportURL) -> list[tuple[str, int]]:
@@ -88,7 +98,7 @@ def _find_broker(places: list[tuple[str, int]]) -> None:
             'nova-compute reads with --config-file')
 
 
-def hosts_up(context: 'nova_context.RequestContext') -> list[str]:
+def hosts_up(context: nova_context.RequestContext) -> list[str]:
     """The compute hosts, of this cell, whose nova-compute lives.
 
     :raises nova_dmore.exception.PairError: the conductor does not answer.
@@ -104,7 +114,7 @@ def hosts_up(context: 'nova_context.RequestContext') -> list[str]:
             f'the compute services cannot be listed: {error!r}') from error
 
 
-def pairs_among(context: 'nova_context.RequestContext', host: str,
+def pairs_among(context: nova_context.RequestContext, host: str,
                 instance_uuids: list[str]) -> list[str]:
     """See :meth:`OperatorAPI.pairs_among`; however many they are."""
     api = OperatorAPI()
@@ -113,7 +123,7 @@ def pairs_among(context: 'nova_context.RequestContext', host: str,
                 context, host, instance_uuids[first:first + _INSTANCES_MAX])]
 
 
-def describe_all(context: 'nova_context.RequestContext', this_host: str
+def describe_all(context: nova_context.RequestContext, this_host: str
                  ) -> dict[str, dict[str, Any] | None]:
     """What the other hosts that have the plug-in say of themselves.
 
@@ -121,8 +131,7 @@ def describe_all(context: 'nova_context.RequestContext', this_host: str
     """
     api = OperatorAPI()
     found: dict[str, dict[str, Any] | None] = {}
-    for host in limited.conductor('the compute services cannot be listed',
-                                  hosts_up, context):
+    for host in hosts_up(context):
         if host == this_host:
             continue
         try:
@@ -146,7 +155,7 @@ class OperatorAPI:
         self._client = nova_rpc.get_client(
             messaging.Target(topic=rpc.TOPIC, version=_VERSION))
 
-    def describe(self, context: 'nova_context.RequestContext', host: str
+    def describe(self, context: nova_context.RequestContext, host: str
                  ) -> dict[str, Any]:
         """See :func:`nova_dmore.virt.checks.other_hosts.describe`."""
         answer = self._call(context, host, 'describe')
@@ -154,7 +163,7 @@ class OperatorAPI:
             raise _mistaken(host, received.wrong('the answer', answer))
         return answer
 
-    def pairs_among(self, context: 'nova_context.RequestContext', host: str,
+    def pairs_among(self, context: nova_context.RequestContext, host: str,
                     instance_uuids: list[str]) -> list[str]:
         """The instances among these of which a host has a pair, or a part of
         one."""
@@ -165,14 +174,14 @@ class OperatorAPI:
         return sorted({*instance_uuids} & {
             each for each in answer if isinstance(each, str)})
 
-    def rebuild(self, context: 'nova_context.RequestContext', host: str,
+    def rebuild(self, context: nova_context.RequestContext, host: str,
                 instance_uuid: str) -> None:
         """Have a new Domain R made for an instance, with the image that it
         has. Its sessions end."""
         self._call(context, host, 'rebuild', _REBUILD_S,
                    instance_uuid=instance_uuid)
 
-    def renew(self, context: 'nova_context.RequestContext', host: str,
+    def renew(self, context: nova_context.RequestContext, host: str,
               instance_uuids: list[str] | None, when: str | None
               ) -> list[dict[str, Any]]:
         """Ask for new Domain Rs with the newest image.
@@ -187,12 +196,12 @@ class OperatorAPI:
             context, host, 'renew', _REBUILD_S,
             instance_uuids=instance_uuids, when=when))
 
-    def renewals(self, context: 'nova_context.RequestContext', host: str
+    def renewals(self, context: nova_context.RequestContext, host: str
                  ) -> list[dict[str, Any]]:
         """How far a host has come with that, a row for each pair."""
         return _rows(host, self._call(context, host, 'renewals'))
 
-    def _call(self, context: 'nova_context.RequestContext', host: str,
+    def _call(self, context: nova_context.RequestContext, host: str,
               method: str, timeout: int = _TIMEOUT_S, **arguments: Any) -> Any:
         return rpc.send(
             self._client.prepare(
@@ -215,13 +224,13 @@ class OperatorServer:
         self._operator = operator
 
     @rpc.errors_to_caller
-    def describe(self, context: 'nova_context.RequestContext'
+    def describe(self, context: nova_context.RequestContext
                  ) -> dict[str, Any]:
         """See :meth:`OperatorAPI.describe`."""
         return self._operator.describe()
 
     @rpc.errors_to_caller
-    def pairs_among(self, context: 'nova_context.RequestContext',
+    def pairs_among(self, context: nova_context.RequestContext,
                     instance_uuids: Any) -> list[str]:
         """See :meth:`OperatorAPI.pairs_among`."""
         with rpc.arguments_of('pairs_among'):
@@ -229,7 +238,7 @@ class OperatorServer:
         return self._operator.pairs_among(instance_uuids)
 
     @rpc.errors_to_caller
-    def rebuild(self, context: 'nova_context.RequestContext',
+    def rebuild(self, context: nova_context.RequestContext,
                 instance_uuid: Any) -> None:
         """See :meth:`OperatorAPI.rebuild`."""
         with rpc.arguments_of('rebuild'):
@@ -237,7 +246,7 @@ class OperatorServer:
         self._operator.rebuild(instance_uuid)
 
     @rpc.errors_to_caller
-    def renew(self, context: 'nova_context.RequestContext',
+    def renew(self, context: nova_context.RequestContext,
               instance_uuids: Any, when: Any) -> list[dict[str, Any]]:
         """See :meth:`OperatorAPI.renew`."""
         with rpc.arguments_of('renew'):
@@ -248,7 +257,7 @@ class OperatorServer:
         return self._operator.renew(instance_uuids, when)
 
     @rpc.errors_to_caller
-    def renewals(self, context: 'nova_context.RequestContext'
+    def renewals(self, context: nova_context.RequestContext
                  ) -> list[dict[str, Any]]:
         """See :meth:`OperatorAPI.renewals`."""
         return self._operator.renewals()

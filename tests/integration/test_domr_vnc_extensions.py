@@ -196,12 +196,12 @@ class ClipboardTest(ExtensionsCase):
         config = context.config
         context.config = dataclasses.replace(config, vnc=dataclasses.replace(
             config.vnc, paste=config_module.Paste.OFF))
-        client = await self.look(encodings=(
+        client = await self.view(encodings=(
             rfb.RAW, rfb.DESKTOP_SIZE, rfb.EXTENDED_CLIPBOARD))
         self.assertEqual([], client.clipboard)
         client.extended_clipboard(_TEXT | _NOTIFY)
         self.painter.scribble()
-        await client.settle(self.painter.pixels)
+        await client.update_to(self.painter.pixels)
         self.assertEqual([], client.clipboard)
         # The option may be another one by now.
         context.config = config

@@ -6,6 +6,7 @@ from unittest import mock
 
 import fixtures
 from nova import context
+from nova.objects import base as objects_base
 from nova import rpc as nova_rpc
 import oslo_messaging as messaging
 from oslo_messaging import conffixture
@@ -35,6 +36,9 @@ class OperatorRpcTest(fakes.TestCase):
             'c2', mock.Mock(), mock.Mock(),
             operator_rpc.OperatorServer(self.role))
         self.addCleanup(self._stop)
+        # What "connect" sets.
+        self.useFixture(fixtures.MockPatchObject(
+            objects_base.NovaObject, 'indirection_api', None))
         self.api = operator_rpc.OperatorAPI()
         self.context = context.get_admin_context()
 
@@ -158,13 +162,17 @@ class OperatorRpcTest(fakes.TestCase):
     def test_a_broker_that_lets_nobody_in(self):
         goes_on = threading.Event()
         self.addCleanup(goes_on.set)
-        self.useFixture(fixtures.MockPatchObject(
-            operator_rpc, 'hosts_up', lambda context: goes_on.wait()))
+        self.useFixture(fixtures.MockPatch(
+            'nova.baserpc.BaseAPI.ping', lambda *_, **__: goes_on.wait()))
         self.useFixture(fixtures.MockPatchObject(limited, 'BUS_S', 0.1))
         error = self.assertRaises(
-            exception.PairError, operator_rpc.describe_all, self.context,
-            'c1')
+            exception.PairError, operator_rpc.connect, self.conf)
         self.assertIn('[DEFAULT] transport_url', str(error))
+
+    def test_a_conductor_that_is_away(self):
+        self.useFixture(fixtures.MockPatchObject(
+            operator_rpc, '_TIMEOUT_S', 0.1))
+        operator_rpc.connect(self.conf)
 
     def test_where_a_broker_is(self):
         for url, places in (
