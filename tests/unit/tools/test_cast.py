@@ -4,10 +4,12 @@ import io
 import json
 import time
 import unittest
+from xml.etree import ElementTree
 
 # For the path that it sets.
 from tests.unit import tools  # noqa: F401
 from laboratory.cast import recording
+from laboratory.cast import svg
 
 
 class RecordingTest(unittest.TestCase):
@@ -38,3 +40,32 @@ class RecordingTest(unittest.TestCase):
         with recording.Recording(['sleep', '60'], io.StringIO(), '', 80, 24):
             pass
         self.assertLess(time.monotonic() - begin, 30)
+
+
+class PictureTest(unittest.TestCase):
+
+    EVENTS = ((0.1, 'o', '$ ls\r\n'), (0.2, 'o', 'a b\r\n'),
+              (0.3, 'i', 'never shown'), (1.5, 'o', '$ <x>&'),
+              (9.0, 'o', '\x1b[2J\x1b[Hend'))
+
+    def test_frames(self):
+        self.assertEqual(
+            [('', 0.1), ('$ ls|a b', 1.4), ('$ ls|a b|$ <x>&', 2.0),
+             ('end', 4.0)],
+            [('|'.join(filter(None, frame.rows)), round(frame.seconds, 3))
+             for frame in svg.frames(20, 4, self.EVENTS)])
+
+    def test_picture(self):
+        head = {'version': 2, 'width': 20, 'height': 4, 'title': 'a <title>'}
+        made = ElementTree.fromstring(svg.picture(
+            map(json.dumps, (head, *self.EVENTS))))
+        space = '{http://www.w3.org/2000/svg}'
+        self.assertEqual('a <title>', made.find(f'{space}title').text)
+        self.assertEqual(['$ ls', 'a b', '$ <x>&', 'end'], [
+            each.text for each in made.iter(f'{space}text')])
+        # Of each row of each frame.
+        self.assertEqual(6, len(list(made.iter(f'{space}use'))))
+
+    def test_nothing_was_shown(self):
+        self.assertIn('<svg', svg.picture([json.dumps(
+            {'width': 20, 'height': 4})]))

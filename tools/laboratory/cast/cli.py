@@ -27,6 +27,8 @@ def parser() -> argparse.ArgumentParser:
         'FILE" shows it.')
     made.add_argument('file', type=pathlib.Path, metavar='FILE',
                       help='an asciinema cast (version 2)')
+    made.add_argument('--svg', type=pathlib.Path, metavar='FILE',
+                      help='the same as a picture that moves')
     made.add_argument('--keep', action='store_true',
                       help='leave the cloud up; a later run uses it')
     return made

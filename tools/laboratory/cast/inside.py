@@ -10,7 +10,7 @@ import time
 from typing import TextIO
 
 from laboratory import launch
-from laboratory.cast import cli
+from laboratory.cast import cli, svg
 from laboratory.cast.recording import Recording
 from laboratory.clients.subject import Dmore
 from laboratory.clients.tmux import Tmux
@@ -57,6 +57,9 @@ def _record(options: argparse.Namespace) -> int:
                 subject.close()
         if not options.keep:
             clouds.testbed('remove the cloud', progress, 'down')
+    if options.svg:
+        launch.write(options.svg, svg.picture(
+            options.file.read_text().splitlines()))
     progress.say(f'{options.file}: "asciinema play" shows it')
     return 0
 
