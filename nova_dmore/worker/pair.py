@@ -240,6 +240,16 @@ class Pair:
                     self.host_end.positions()[stream][0]):
                 self.report_gap(stream, wire.GapKind.UNKNOWN, 'Domain R '
                                 'ended; what only it had is lost', None, None)
+        # Last: until then a successor begins anew.
+        self.host_end.lost()
+
+    def _raise_epoch(self, carried: carry_over_module.CarryOver | None = None
+                     ) -> None:
+        """See :meth:`host_end.HostEnd.open`. If Domain R has started anew
+        while nobody could see that, first drop what it had sent before."""
+        if self.host_end.is_renewed:
+            self._domain_r_lost()
+        self.host_end.open(carried)
 
     def _open(self, action: Action) -> None:
         carried = None
@@ -249,7 +259,7 @@ class Pair:
             carried = carry_over_module.CarryOver.from_json(self.carried)
             self.devices.each(base.ShadowDevice.arrived, carried)
         try:
-            self.host_end.open(carried)
+            self._raise_epoch(carried)
         except errors.StateError as e:
             self.report_gap(wire.Stream.SERIAL0_OUT, wire.GapKind.UNKNOWN,
                             f'what was carried over is of no use: {e}',
@@ -267,7 +277,7 @@ class Pair:
         have acknowledged it, and what it sent would be taken for another's.
         """
         if self.host_end.state is not host_end_module.HostState.CLOSED:
-            self.host_end.open()
+            self._raise_epoch()
             stream = wire.Stream.CONTROL_TO_DOMAIN_R
             self.host_end.forget(stream, self.host_end.unstored(stream))
 
@@ -288,6 +298,9 @@ class Pair:
 
     def _poll(self) -> None:
         """Poll the region."""
+        if (self.host_end.is_renewed and self.machine.domain_r_running and
+                self.host_end.state is host_end_module.HostState.OPENING):
+            self._raise_epoch()
         changes = self.host_end.poll()
         now = time.monotonic()
         actions = []

@@ -103,6 +103,19 @@ class HostEnd:
                          else journal.position(stream))
                 for stream in self._geometry}
 
+    @property
+    def is_renewed(self) -> bool:
+        """Whether Domain R has started anew since it acknowledged last, and
+        ``lost`` was not called for that start."""
+        known = self._journal.incarnation
+        return (known not in (0, self._journal.lost)
+                and known != self._words[region_module.INCARNATION])
+
+    def lost(self) -> None:
+        """The start of Domain R that acknowledged last has ended, and all
+        that follows from it is done."""
+        self._journal.lost = self._journal.incarnation
+
     # -- epochs -------------------------------------------------------------
 
     def open(self, carry_over: carry_over_module.CarryOver | None = None,

@@ -33,7 +33,8 @@ _W_DROPPED, _W_REPORTED = 16, 32    # one word per stream each
 _SLOTS = (64, 256)          # where the two copies begin
 _SLOT_WORDS = 192
 # Words of a copy.
-_S_EPOCH, _S_INCARNATION, _S_ANCHORED, _S_FIRST_EPOCH, _S_FOUND = range(5)
+(_S_EPOCH, _S_INCARNATION, _S_ANCHORED, _S_FIRST_EPOCH, _S_FOUND,
+ _S_LOST) = range(6)
 _S_STREAMS, _S_STREAM_WORDS = 8, 4
 _POSITION, _BASE, _ORIGIN, _PUBLISHED = 0, 1, 2, 3
 _DATA_START = 0x1000
@@ -140,6 +141,15 @@ class Journal:
     @incarnation.setter
     def incarnation(self, value: int) -> None:
         self._set(_S_INCARNATION, value)
+
+    @property
+    def lost(self) -> int:
+        """Which start of Domain R is known to have ended; 0: none is."""
+        return self._get(_S_LOST)
+
+    @lost.setter
+    def lost(self, value: int) -> None:
+        self._set(_S_LOST, value)
 
     @property
     def anchored(self) -> bool:

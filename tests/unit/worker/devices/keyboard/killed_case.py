@@ -133,6 +133,13 @@ class KilledCase(base.BaseTestCase):
         self._starts = 0
         self._generation = 0
         self.domr = None
+        self.domr_sleeps = False
+        self._requests = []         # (which, params) that are not granted yet
+        self._is_arriving = False   # Domain R
+        self._count = None          # the keeper's, of this stop
+        self._status = None         # of the instance, but running or paused
+        self._migrations = 0
+        self._is_armed = False
         self._link = self._worker_link = None
         self.new_worker()
         self.connect()
@@ -170,6 +177,8 @@ class KilledCase(base.BaseTestCase):
              self._given[1], *self._eventfds])
         self._tell_domain_r()
         self._tell_instance()
+        if self._count is not None:
+            self._send(self._count)
         self._listen()
         self.pair.start()
 
@@ -183,12 +192,13 @@ class KilledCase(base.BaseTestCase):
         self._send({'type': messages.ToWorker.VM, 'vm': messages.DOMAIN_R,
                     'connected': is_here,
                     'status': 'running' if is_here else None,
-                    'arriving': False})
+                    'arriving': is_here and self._is_arriving})
 
     def _tell_instance(self):
         self._send({'type': messages.ToWorker.VM, 'vm': messages.INSTANCE,
-                    'connected': True, 'arriving': False,
-                    'status': 'running' if self.qemu.runs else 'paused'})
+                    'connected': True, 'arriving': self._is_arriving,
+                    'status': self._status or (
+                        'running' if self.qemu.runs else 'paused')})
 
     def _hear(self):
         """Take what the worker has said, also if it is no more."""
@@ -229,6 +239,10 @@ class KilledCase(base.BaseTestCase):
         is_killed = False
         try:
             with killed_after(lines):
+                while self._requests:
+                    # nova-compute asks again if a worker was killed.
+                    self.pair._handler.handle(*self._requests[0])
+                    del self._requests[0]
                 self._listen()
                 self.loop.run(seconds)
                 self.pair._poll()
@@ -236,9 +250,12 @@ class KilledCase(base.BaseTestCase):
             is_killed = True
             self.new_worker()
         self._hear()
-        if self.domr is not None:
-            self.domr.poll()
+        self._poll_domain_r()
         return is_killed
+
+    def _poll_domain_r(self):
+        if self.domr is not None and not self.domr_sleeps:
+            self.domr.poll()
 
     def _listen(self):
         while True:
@@ -262,6 +279,7 @@ class KilledCase(base.BaseTestCase):
         """A Domain R comes, and is another one."""
         if self.domr is None:
             self._generation += 1
+            self._is_arriving = False
             self._boot()
             self._tell_domain_r()
 
@@ -299,10 +317,101 @@ class KilledCase(base.BaseTestCase):
 
     def _type(self, event):
         self.domr.send(wire.Stream.INPUT0_IN, input_event.pack(event))
-        self.domr.poll()
+        self._poll_domain_r()
+
+    def sleep(self, on):
+        """Domain R has no processor, or has one again."""
+        self.domr_sleeps = on
 
     def run_instance(self, on):
         """The instance is paused, or runs on."""
         if self.qemu.runs is not on:
             self.qemu.runs = on
             self._tell_instance()
+
+    # -- a migration
+
+    def request(self, which, **params):
+        """nova-compute asks, until it was granted."""
+        self._requests.append((which, params))
+
+    def arm(self):
+        """A migration of the instance begins."""
+        if not self._is_armed:
+            self._is_armed = True
+            self._migrations += 1
+            self._request_arm(wire.Role.SOURCE, True)
+
+    def _request_arm(self, role, on):
+        self.request(wire.Request.ARM, role=role, on=on,
+                     migration_id=f'm{self._migrations}')
+
+    def save(self):
+        """QEMU saves the state of an instance that stands still."""
+        if self._is_armed and not self.qemu.runs and self._count is None:
+            self._count = {
+                'type': messages.ToWorker.COUNT, 'output': 0, 'unread': 0,
+                'final': True, 'unsure_in': 0, 'unsure_out': 0}
+            self._send(self._count)
+
+    def move(self, lines, carries):
+        """The instance and Domain R leave, and are on another host.
+
+        :param lines: after how many the worker is killed, in each turn.
+        :param carries: when the source's word is there: 'first', 'last' or
+            'late'; or 'never'.
+        """
+        lines = iter(lines)
+        self.arm()
+        self.turn(next(lines))
+        self.run_instance(False)
+        self.turn(next(lines))
+        self.save()
+        while self.qemu.obey() or self.pair.machine.state != 'frozen':
+            self.turn(next(lines, None), seconds=0.1)
+        self.turn()
+        carried = self.pair._handler._hand_over(0).result()['carry_over']
+        self._arrive(lines, carries, carried)
+
+    def _arrive(self, lines, carries, carried):
+        domr, self.domr = self.domr, None
+        self._requests.clear()
+        self._is_armed = False
+        self._count = self._last_input = None
+        self._memory[1:] = [self._memfd(journal.journal_size()),
+                            self._memfd(notes.NOTES_SIZE)]
+        self._status = 'inmigrate'
+        self.new_worker()
+        self._request_arm(wire.Role.DESTINATION, True)
+
+        def carry():
+            if carried is None:
+                return      # nothing was opened there
+            self.request(wire.Request.CARRY_OVER, carry_over=carried,
+                         migration_id=f'm{self._migrations}')
+            self.turn(next(lines, None))
+
+        self.turn(next(lines, None))
+        if carries == 'first':
+            carry()
+        self._generation += 1
+        self.domr, self._is_arriving = domr, True
+        self._tell_domain_r()
+        self.turn(next(lines, None))
+        self._status = None
+        self.run_instance(True)
+        self.turn(next(lines, None))
+        if carries == 'last':
+            carry()
+        self.turn(next(lines, None), seconds=2.5)
+        if carries == 'late':
+            carry()
+        self.quiesce()
+
+    def disarm(self):
+        """It comes to nothing."""
+        if self._is_armed:
+            self._is_armed = False
+            self._count = None
+            self.run_instance(True)
+            self._request_arm(wire.Role.SOURCE, False)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is held down in the guest when a migration begins, and ends or not."""
+
+import hypothesis
+from hypothesis import strategies
+
+from tests import examples
+from tests.unit.worker.devices.keyboard import killed_case
+from tests.unit.worker.devices.keyboard import test_killed
+
+_MOVE = strategies.sampled_from(
+    [('arm',), ('run_instance', False), ('save',), ('save',), ('disarm',)])
+_REBOOT = strategies.just(('reboot',))
+_SLEEP = strategies.tuples(strategies.just('sleep'), strategies.booleans())
+_LINES = strategies.none() | strategies.integers(0, 1500)
+_MOVE_AWAY = strategies.tuples(
+    strategies.just('move'), strategies.lists(_LINES, min_size=4, max_size=12),
+    strategies.sampled_from(['first', 'first', 'last', 'late', 'never']))
+
+
+class MovedTest(killed_case.KilledCase):
+
+    def perform(self, script):
+        self.begin()
+        for (name, *arguments), lines in script:
+            if name == 'quiesce':
+                self.quiesce()
+            elif name == 'wait':
+                self.turn(lines, seconds=1.2)
+            elif name == 'run_instance' and not self._is_armed:
+                continue
+            elif name == 'move' and self.domr is None:
+                continue    # nobody is there who would tell it
+            else:
+                getattr(self.qemu if name == 'obey' else self, name)(
+                    *arguments)
+                self.turn(lines)
+        self.sleep(False)
+        self.disarm()
+        self.run_instance(True)
+        self.quiesce()
+        self.assertEqual(self.held, self.qemu.keys | self.qemu.buttons)
+
+    @examples.settings(200)
+    @hypothesis.given(test_killed.scripts(
+        test_killed._TYPED, test_killed._DOMAIN_R, test_killed._OTHERS, _MOVE,
+        _MOVE, _SLEEP))
+    def test_a_migration_that_is_rolled_back(self, script):
+        self.perform(script)
+
+    @examples.settings(200)
+    @hypothesis.given(test_killed.scripts(
+        test_killed._TYPED, test_killed._TYPED, _REBOOT, test_killed._OTHERS,
+        _MOVE, _MOVE_AWAY, _SLEEP))
+    def test_a_migration(self, script):
+        self.perform(script)
+
+    def stop_with_a_key(self):
+        """Have a migration whose stop comes before a key has gone to QEMU."""
+        self.begin()
+        self.arm()
+        self.turn()
+        self.press(29, True)
+        self.turn()         # QEMU is asked first whether it has room
+        self.run_instance(False)
+        self.turn()
+
+    def test_domain_r_starts_anew_in_one_that_is_rolled_back(self):
+        self.stop_with_a_key()
+        self.save()
+        self.turn()
+        self.reboot()
+        self.turn()
+        self.disarm()
+        self.quiesce()
+        self.assertEqual(set(), self.qemu.keys)
+
+    def test_domain_r_starts_anew_before_it_has_joined_the_next_epoch(self):
+        self.stop_with_a_key()
+        self.sleep(True)
+        self.disarm()
+        self.turn()
+        self.reboot()
+        self.sleep(False)
+        self.quiesce()
+        self.assertEqual(set(), self.qemu.keys)
