@@ -48,6 +48,7 @@ class CarryOver:
     :ivar picture: what the clients have been shown, None if nobody knows
     :ivar buttons: those of the pointer that are down in the instance's
         device, by their bit in ``input_event.BUTTONS``
+    :ivar keys: numbers of the keys that are down there
     """
 
     epoch: int
@@ -56,6 +57,7 @@ class CarryOver:
     unstored: dict[wire.Stream, Unstored]
     picture: display.Picture | None = None
     buttons: int = 0
+    keys: frozenset[int] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """As an object that ``json.dumps`` takes."""
@@ -72,6 +74,7 @@ class CarryOver:
                 for stream, each in self.unstored.items()},
             **_pictures(self.picture),
             **_buttons(self.buttons),
+            _KEYS: sorted(self.keys),
         }
 
     @classmethod
@@ -102,7 +105,8 @@ class CarryOver:
                 'unstored', fields.get('unstored'),
                 wire.Direction.TO_DOMAIN_R)}
         return cls(epoch, acknowledged, taken, unstored,
-                   _picture_of(fields), _buttons_of(fields))
+                   _picture_of(fields), _buttons_of(fields),
+                   _keys_of(fields))
 
 
 def without_secrets(value: object) -> dict[str, Any]:
@@ -178,6 +182,18 @@ def _buttons_of(carry_over: dict[str, Any]) -> int:
     return (_number('buttons', carry_over.get('buttons'), _ALL_BUTTONS)
             | _number(_MORE_BUTTONS, carry_over.get(_MORE_BUTTONS, 0),
                       _ALL_BUTTONS))
+
+
+#: Hosts of release 0.2 neither say nor read it.
+_KEYS = 'keys'
+_KEY_MAX = 0xff
+
+
+def _keys_of(carry_over: dict[str, Any]) -> frozenset[int]:
+    numbers = carry_over.get(_KEYS, [])
+    if not isinstance(numbers, list) or len(numbers) > _KEY_MAX + 1:
+        raise errors.CarryOverError(f'{_KEYS} is no list, or too long')
+    return frozenset(_number('a key', each, _KEY_MAX) for each in numbers)
 
 
 #: What a picture is called that hosts of release 0.2 would refuse, and the

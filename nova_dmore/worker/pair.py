@@ -258,6 +258,8 @@ class Pair:
         if action is Action.OPEN_CARRIED:
             carried = carry_over_module.CarryOver.from_json(self.carried)
             self.devices.each(base.ShadowDevice.arrived, carried)
+            if not self.machine.domain_r_has_come:
+                self.devices.each(base.ShadowDevice.domain_r_lost)
         try:
             self._raise_epoch(carried)
         except errors.StateError as e:

@@ -106,6 +106,11 @@ class PairMachine:
         return self._attached and self._domain_r_status == 'running'
 
     @property
+    def domain_r_has_come(self) -> bool:
+        """Whether the Domain R that is here came by migration."""
+        return self._arriving
+
+    @property
     def domain_r_stopped(self) -> bool:
         """Whether Domain R is known not to run."""
         return (not self._attached or

@@ -35,7 +35,8 @@ CARRY_OVERS = strategies.builds(
                 strategies.binary(
                     min_size=display.HASH_SIZE, max_size=display.HASH_SIZE
                 ).map(lambda band: (band,) * display.band_count(height)))),
-    strategies.integers(0, 0x1ff))
+    strategies.integers(0, 0x1ff),
+    strategies.frozensets(strategies.integers(0, 0xff), max_size=3))
 JSON = strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.integers()
     | strategies.floats(allow_nan=False) | strategies.text(max_size=8),
@@ -73,7 +74,7 @@ class CarryOverTest(unittest.TestCase):
             ('unstored', 'serial0_out', 'data'), ('picture',),
             ('picture', 'width'), ('picture', 'height'),
             ('picture', 'bands'), ('large_picture',), ('buttons',),
-            ('more_buttons',)]), JSON)
+            ('more_buttons',), ('keys',)]), JSON)
     def test_anything_is_refused_or_meant(self, path, junk):
         value = good()
         if path:
@@ -163,6 +164,17 @@ class CarryOverTest(unittest.TestCase):
         self.assertEqual(0x181, carry_over.CarryOver.from_json(value).buttons)
         del value['more_buttons']
         self.assertEqual(1, carry_over.CarryOver.from_json(value).buttons)
+
+    def test_keys_that_are_none(self):
+        for keys in {}, [256], [-1], ['a'], [0] * 257:
+            self.refused('key', {**good(), 'keys': keys})
+
+    def test_keys_of_a_host_of_an_earlier_release(self):
+        value = dataclasses.replace(carry_over.CarryOver.from_json(good()),
+                                    keys=frozenset([29, 200])).to_json()
+        self.assertEqual({29, 200}, carry_over.CarryOver.from_json(value).keys)
+        del value['keys']
+        self.assertEqual(set(), carry_over.CarryOver.from_json(value).keys)
 
     def test_unknown_stream(self):
         value = good()

@@ -70,7 +70,8 @@ class InputDevice(base.ShadowDevice):
         self._was_reset = False     # and what waited is not dropped yet
         # Where a pointer without position is.
         self._place: qemu_events.Place | None = None
-        self._arrival_open = False  # the source's buttons may come yet
+        # The source's buttons, or its keys, may come yet.
+        self._arrival_open = self._keys_may_come = False
         self._relative = False
         self._known: set[str] = set()   # troubles that were logged
         self.dropped = 0
@@ -126,16 +127,21 @@ class InputDevice(base.ShadowDevice):
 
     def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
-        return {'buttons': self._held.buttons}
+        return {'buttons': self._held.buttons, 'keys': self._held.keys}
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""
         if carried is None:
             # A worker that is gone may have sent some already.
             self._arrival_open = self._context.last_input is None
-        elif self._arrival_open:
+            self._keys_may_come = self._arrival_open
+            return
+        if self._arrival_open:
             self._arrival_open = False
-            self._held.arrived(carried.buttons)
+            self._held.arrived(carried.buttons, self._held.keys)
+        if self._keys_may_come:
+            self._keys_may_come = False
+            self._held.arrived(self._held.buttons, carried.keys)
 
     def was_reset(self) -> None:
         """See :class:`base.ShadowDevice`: what waits was typed at what ran
@@ -212,6 +218,8 @@ class InputDevice(base.ShadowDevice):
             return True
         if isinstance(event, input_event.Pointer):
             self._arrival_open = False
+        else:
+            self._keys_may_come = False
         self._execute(events, note, place)
         return False
 

@@ -39,7 +39,8 @@ class Held:
                  ) -> None:
         kept = kept or {'buttons': 0, 'owed_keys': [], 'owed_buttons': 0,
                         'holder': None, 'uncounted': None}
-        self.keys: frozenset[int] = frozenset()
+        # A worker of an earlier release leaves none.
+        self.keys: frozenset[int] = frozenset(kept.get('keys', ()))
         self.buttons: int = kept['buttons']
         self._owed_keys = frozenset(kept['owed_keys'])
         self._owed_buttons: int = kept['owed_buttons']
@@ -55,9 +56,9 @@ class Held:
     def to_notes(self) -> _Message:
         """-> a JSON object for :class:`nova_dmore.link.notes.Notes`.
 
-        The buttons count as long as no command was given on this host.
+        What is down counts as long as no command was given on this host.
         """
-        return {'buttons': self.buttons,
+        return {'buttons': self.buttons, 'keys': sorted(self.keys),
                 'owed_keys': sorted(self._owed_keys),
                 'owed_buttons': self._owed_buttons,
                 'holder': self._holder, 'uncounted': self._uncounted}
@@ -89,10 +90,10 @@ class Held:
         self.keys = frozenset(note['down'])
         self._in_vain -= self.keys
 
-    def arrived(self, buttons: int) -> None:
+    def arrived(self, buttons: int, keys: frozenset[int]) -> None:
         """The guest came with these down, from another host."""
-        if buttons != self.buttons:
-            self.buttons = buttons
+        if (buttons, keys) != (self.buttons, self.keys):
+            self.buttons, self.keys = buttons, keys
             self._changed()
 
     # -- what is owed

@@ -354,26 +354,27 @@ class KilledCase(base.BaseTestCase):
                 'final': True, 'unsure_in': 0, 'unsure_out': 0}
             self._send(self._count)
 
-    def move(self, lines, carries):
+    def move(self, lines, carries, follows=True):
         """The instance and Domain R leave, and are on another host.
 
         :param lines: after how many the worker is killed, in each turn.
         :param carries: when the source's word is there: 'first', 'last' or
             'late'; or 'never'.
+        :param follows: whether Domain R does, or another one is there.
         """
         lines = iter(lines)
         self.arm()
-        self.turn(next(lines))
+        self.turn(next(lines, None))
         self.run_instance(False)
-        self.turn(next(lines))
+        self.turn(next(lines, None))
         self.save()
         while self.qemu.obey() or self.pair.machine.state != 'frozen':
             self.turn(next(lines, None), seconds=0.1)
         self.turn()
         carried = self.pair._handler._hand_over(0).result()['carry_over']
-        self._arrive(lines, carries, carried)
+        self._arrive(lines, carries, carried, follows)
 
-    def _arrive(self, lines, carries, carried):
+    def _arrive(self, lines, carries, carried, follows):
         domr, self.domr = self.domr, None
         self._requests.clear()
         self._is_armed = False
@@ -395,7 +396,9 @@ class KilledCase(base.BaseTestCase):
         if carries == 'first':
             carry()
         self._generation += 1
-        self.domr, self._is_arriving = domr, True
+        self.domr, self._is_arriving = domr, follows
+        if not follows:
+            self._boot()
         self._tell_domain_r()
         self.turn(next(lines, None))
         self._status = None

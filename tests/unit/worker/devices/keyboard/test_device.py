@@ -152,7 +152,7 @@ class InputTest(input_case.InputCase):
         self.assertEqual([('btn', name, True)
                           for name in ('left', 'side', 'extra')],
                          self.events()[-3:])
-        self.assertEqual({'buttons': 0x181}, self.device.carry_over())
+        self.assertEqual(0x181, self.device.carry_over()['buttons'])
         # They are let go on another host.
         self.begin()
         self.device.arrived(None)
@@ -191,9 +191,9 @@ class InputTest(input_case.InputCase):
 
     def test_buttons_are_carried_over(self):
         self.sends(Pointer(1, 1, 1))
-        self.assertEqual({'buttons': 0}, self.device.carry_over())
+        self.assertEqual(0, self.device.carry_over()['buttons'])
         self.served()
-        self.assertEqual({'buttons': 1}, self.device.carry_over())
+        self.assertEqual(1, self.device.carry_over()['buttons'])
         self.begin()
         self.device.arrived(None)
         self.device.arrived(carry_over.CarryOver(1, True, {}, {}, None, 1))
@@ -202,14 +202,30 @@ class InputTest(input_case.InputCase):
         # Too late: the pointer has been here.
         self.device.arrived(carry_over.CarryOver(1, True, {}, {}, None, 4))
         self.served()
-        self.assertEqual({'buttons': 0}, self.device.carry_over())
+        self.assertEqual(0, self.device.carry_over()['buttons'])
+
+    def test_keys_are_carried_over(self):
+        self.sends(Key(29, True), Key(30, True), Key(30, False))
+        self.served()
+        self.assertEqual({29}, self.device.carry_over()['keys'])
+        carried = carry_over.CarryOver(1, True, {}, {}, keys=frozenset([29]))
+        self.begin()
+        self.device.arrived(None)
+        self.device.arrived(carried)
+        self.new_worker()
+        self.device.arrived(None)
+        self.sends(Key(29, False))
+        self.served()
+        # Too late: the key has been let go here.
+        self.device.arrived(carried)
+        self.assertEqual(set(), self.device.carry_over()['keys'])
 
     def test_buttons_that_came_outlive_the_worker(self):
         carried = carry_over.CarryOver(1, True, {}, {}, None, 1)
         self.device.arrived(None)
         self.device.arrived(carried)
         self.new_worker()
-        self.assertEqual({'buttons': 1}, self.device.carry_over())
+        self.assertEqual(1, self.device.carry_over()['buttons'])
         self.sends(Pointer(0, 1, 1))
         self.assertEqual(('btn', 'left', False), self.events()[-1])
         self.served()
@@ -217,7 +233,7 @@ class InputTest(input_case.InputCase):
         self.new_worker()
         self.device.arrived(None)
         self.device.arrived(carried)
-        self.assertEqual({'buttons': 0}, self.device.carry_over())
+        self.assertEqual(0, self.device.carry_over()['buttons'])
 
     # -- a Domain R that ends
 

@@ -15,7 +15,10 @@ _SLEEP = strategies.tuples(strategies.just('sleep'), strategies.booleans())
 _LINES = strategies.none() | strategies.integers(0, 1500)
 _MOVE_AWAY = strategies.tuples(
     strategies.just('move'), strategies.lists(_LINES, min_size=4, max_size=12),
-    strategies.sampled_from(['first', 'first', 'last', 'late', 'never']))
+    strategies.sampled_from(['first', 'last']))
+_MOVE_UNTOLD = strategies.tuples(
+    strategies.just('move'), strategies.lists(_LINES, min_size=4, max_size=12),
+    strategies.sampled_from(['late', 'never']))
 
 
 class MovedTest(killed_case.KilledCase):
@@ -54,6 +57,32 @@ class MovedTest(killed_case.KilledCase):
         _MOVE, _MOVE_AWAY, _SLEEP))
     def test_a_migration(self, script):
         self.perform(script)
+
+    @examples.settings(100)
+    @hypothesis.given(test_killed.scripts(
+        test_killed._TYPED, test_killed._TYPED, test_killed._OTHERS, _MOVE,
+        _MOVE_UNTOLD, _SLEEP))
+    def test_a_migration_without_the_sources_word_in_time(self, script):
+        self.perform(script)
+
+    def test_domain_r_starts_anew_after_a_migration(self):
+        for carries in 'first', 'last':
+            self.begin()
+            self.press(29, True)
+            self.quiesce()
+            self.move([], carries)
+            self.assertEqual({29}, self.qemu.keys)
+            self.reboot()
+            self.quiesce()
+            self.assertEqual(set(), self.qemu.keys)
+
+    def test_domain_r_cannot_follow(self):
+        self.begin()
+        self.press(29, True)
+        self.click(1)
+        self.quiesce()
+        self.move([], 'first', follows=False)
+        self.assertEqual(set(), self.qemu.keys | self.qemu.buttons)
 
     def stop_with_a_key(self):
         """Have a migration whose stop comes before a key has gone to QEMU."""
