@@ -90,7 +90,8 @@ class Pair:
             check_freeze=self._check_freeze,
             config={}, instance_is_off=lambda: self._instance_state.is_off,
             input_dropped=lambda at, count: self.control.input_dropped(
-                at, count, self._is_open()))
+                at, count, self._is_open() or self.machine.state is
+                State.FROZEN))      # it is carried over then
         self.devices = group.DeviceGroup(table.DEVICES, self._context)
         serial = self.devices['serial']
         assert isinstance(serial, serial_device.SerialDevice)

@@ -379,6 +379,14 @@ class HostEnd:
         self._publish_if_open(self._in[stream])
         return count
 
+    def discard_before(self, stream: wire.Stream, offset: int) -> None:
+        """Take for no device all that Domain R has sent, or will send again,
+        before an offset, at the stop: the source's device will not go on.
+
+        :param offset: not before what was taken
+        """
+        self._in[stream].discard_before(offset)
+
     # -- the stop -----------------------------------------------------------
 
     def freeze(self, final: bool = True) -> None:

@@ -285,6 +285,15 @@ class HostConsumer:
         del self._buffer[:count]
         return count
 
+    def discard_before(self, offset: int) -> None:
+        """Record everything before an offset as taken, whether it was copied
+        or not: the device will not have it. What is on its way to the device
+        counts as moved."""
+        count = offset - self._journal.position(self.stream)
+        with self._journal.transaction():
+            self._journal.jump(self.stream, offset, self.under_way())
+        del self._buffer[:count]
+
     def publish(self) -> bool:
         """Tell Domain R what was taken.
 

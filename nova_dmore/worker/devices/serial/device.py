@@ -74,6 +74,7 @@ class SerialDevice(base.ShadowDevice):
 
     def frozen(self) -> None:
         """See :class:`base.ShadowDevice`."""
+        self.input.frozen()
         self.output.frozen()
 
     def thaw(self) -> None:

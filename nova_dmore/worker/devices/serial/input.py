@@ -128,11 +128,24 @@ class SerialInput:
                 self._limit_reached()
         if self.taken < fence.before:
             return
-        if count := fence.end():
+        self._drop_ended()
+        self._note()
+
+    def frozen(self) -> None:
+        """What was typed before a boot is not for the next QEMU either, which
+        would be sent it again: neither what its last one has not read."""
+        before = self.fence.before
+        if before is None or not self.taken < before <= wire.JUMP_MAX:
+            return
+        left = before - self.taken
+        self._host_end.discard_before(self._stream, before)
+        self._drop_ended(left)
+
+    def _drop_ended(self, left: int = 0) -> None:
+        if count := self.fence.end() + left:
             LOG.info('%d bytes of input were thrown away: they were typed '
                      'before the instance booted anew', count)
             self._dropped(self.taken - count, count)
-        self._note()
 
     def count_read(self) -> None:
         """Count what QEMU has read since the last time as taken."""

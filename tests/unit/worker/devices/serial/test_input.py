@@ -151,6 +151,27 @@ class SerialInputTest(unittest.TestCase):
                              'read_late': 2})
         self.assertEqual((0, []), (self.device.taken, self.gaps))
 
+    def test_typed_before_a_boot_and_left_at_the_stop(self):
+        self.open()
+        self.types(b'abc')      # QEMU has them, and its guest does not read
+        self.device.fence.begin(0)
+        self.types(b'defg')
+        self.device.fence.is_at(1, 7)
+        self.poll()
+        self.device.stop()
+        self.end.freeze()
+        self.poll()
+        self.device.frozen()
+        self.assertEqual(7, self.end.carry_over().taken[IN])
+        self.assertEqual([(0, 7)], self.dropped)
+        # It is rolled back.
+        self.device.thaw()
+        self.open()
+        self.types(b'new')
+        self.reads(6)
+        self.assertEqual(b'abcnew', self.got)
+        self.assertEqual(10, self.device.taken)
+
     def test_typed_while_it_is_off(self):
         self.open()
         self.types(b'ab')
