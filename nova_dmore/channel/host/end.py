@@ -140,7 +140,7 @@ class HostEnd:
             if not journal.anchored:
                 handover.adopt(journal, carry_over)
             elif (self.state is HostState.CLOSED
-                    and carry_over.epoch > journal.epoch):
+                    and carry_over.epoch > journal.epoch > 0):
                 raise errors.StateError(
                     'the carry-over is later than the journal of this host')
         self._raise_epoch(max(epoch_floor, journal.epoch))

@@ -9,6 +9,7 @@ from hypothesis import strategies
 
 from nova_dmore.channel import errors
 from nova_dmore.channel.host import end as host_end
+from nova_dmore.channel.host import handover
 from nova_dmore.channel.host import journal
 from nova_dmore import wire
 from tests import examples
@@ -256,6 +257,19 @@ class StatesTest(unittest.TestCase):
         other.host.open(type(carried)(other.host.epoch, False, carried.taken,
                                       carried.unstored))
         self.assertIs(host_end.HostState.OPENING, other.host.state)
+
+    def test_killed_when_it_has_adopted_a_carry_over(self):
+        pair = world.World()
+        pair.host.open()
+        pair.domr_poll()
+        pair.host_poll()
+        pair.produce(5)
+        carried = pair.arrive(random.Random(0))
+        handover.adopt(pair.host._journal, carried)
+        pair.restart_worker()
+        pair.adopt(carried)
+        pair.quiesce()
+        self.assertEqual([], pair.gap_kinds)
 
     def test_forget_while_open(self):
         pair = world.World()
