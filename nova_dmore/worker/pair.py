@@ -71,7 +71,8 @@ class Pair:
         self.domain_r_attached = False
         now = time.monotonic()
         self.machine = (
-            state_machine.PairMachine.from_notes(kept['machine'], now)
+            state_machine.PairMachine.from_notes(
+                kept['machine'], now, stop_module.is_carried(kept))
             if 'machine' in kept else state_machine.PairMachine())
         self._noted = self.machine.to_notes()
         self.host_end = host_end_module.HostEnd(

@@ -191,7 +191,7 @@ class PairMachine:
         if not self._attached:
             return []
         actions: list[Action] = []
-        self._attached = False
+        self._attached = self.exact = False
         self._domain_r_status = None    # of that one
         self._epoch.end()
         if self._ever_open:
@@ -383,7 +383,8 @@ class PairMachine:
             **{name.lstrip('_'): getattr(self, name) for name in _NOTED}}
 
     @classmethod
-    def from_notes(cls, notes: dict[str, Any], now: float) -> 'PairMachine':
+    def from_notes(cls, notes: dict[str, Any], now: float,
+                   is_carried: bool = True) -> 'PairMachine':
         """Continue for a worker that ended.
 
         The epoch is raised again in any case. A freeze that was not over is
@@ -391,13 +392,17 @@ class PairMachine:
         Until then nothing that the instance of a source has printed is read:
         if it has stopped to leave, those bytes are part of the state that
         QEMU saves, and have to stay where they are.
+
+        :param is_carried: False: the carry-over of a freeze that was over
+            was not made
         """
         machine = cls()
         state = State(notes['state'])
         machine.role = notes['role'] and Role(notes['role'])
         for name in _NOTED:
             setattr(machine, name, notes[name.lstrip('_')])
-        if state is State.FREEZING:
+        if state is State.FREEZING or (
+                state is State.FROZEN and not is_carried):
             machine.instance_running = machine._instance_unknown = True
         elif state in (State.INCOMING, State.FROZEN):
             machine.state = state

@@ -25,6 +25,11 @@ LOG = logging.getLogger(__name__)
 Action = state_machine.Action
 
 
+def is_carried(kept: dict[str, Any]) -> bool:
+    """Whether an earlier worker that was FROZEN has made the carry-over."""
+    return (kept.get('frozen') or {}).get('carry_over') is not None
+
+
 class Stop:
     """From the instance's stop to its carry-over, or to a thaw.
 

@@ -191,6 +191,28 @@ class TestPairMachine(base.BaseTestCase):
         self.assertEqual([Action.OPEN_AS_HOST],
                          machine.broken(False, now + 60))
 
+    def test_restart_while_the_carry_over_is_made(self):
+        machine = live_machine()
+        machine.arm('m', SOURCE, True, 1)
+        machine.instance_changed(False, 1)
+        machine.freeze_over()
+        second = state_machine.PairMachine.from_notes(
+            machine.to_notes(), 2, is_carried=False)
+        self.assertFalse(second.output_flows)
+        self.assertEqual([Action.STOP], second.instance_changed(False, 2))
+        self.assertEqual([Action.CARRY], second.freeze_over())
+
+    def test_one_that_arrived_exact_and_ended(self):
+        machine = self.arriving()
+        machine.instance_changed(True, 2)
+        machine.domain_r_changed('running', True, 3)
+        machine.exact = True
+        machine.domain_r_detached(4)
+        machine.domain_r_attached(2, 5)
+        machine.domain_r_changed('running', False, 5)
+        self.assertEqual([Action.OPEN_UNKNOWN],
+                         machine.tick(machine.next_deadline))
+
     def test_restart_does_not_lose_domain_r(self):
         second = state_machine.PairMachine.from_notes(
             live_machine().to_notes(), 2)
