@@ -30,6 +30,10 @@ _STALL_GRACE_S = 10.0
 
 _READ_MAX = 1 << 16
 
+#: A Domain R that has yet to acknowledge the epoch is given some time for it:
+#: where there is no room, so much of what is kept is forgotten at once (1/n).
+_FORGOTTEN_PART = 4
+
 #: Least time between two gaps, in seconds: if Domain R takes some output only
 #: now and then, what comes between is dropped.
 _GAP_INTERVAL_S = 1.0
@@ -162,6 +166,10 @@ class SerialOutput:
         excess = min(unstored, max(unstored + wanted - limit,
                                    wanted - room))
         if excess > 0:
+            if machine.domain_r_running:
+                # Each time it has another epoch to acknowledge: a guest that
+                # prints without a pause is to leave it time for that.
+                excess = min(unstored, excess + limit // _FORGOTTEN_PART)
             self._host_end.forget(self._stream, excess)
             self._forgotten += excess
         return min(wanted, self._journal_room())

@@ -8,6 +8,7 @@ from unittest import mock
 
 from oslotest import base as test_base
 
+from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel.host import end as host_end
 from nova_dmore.channel.host import journal
 from nova_dmore.channel import region
@@ -36,7 +37,7 @@ class SlowDomainR(test_base.BaseTestCase):
         self.addCleanup(os.close, self.guest)
         self.journal = journal.Journal(bytearray(journal.journal_size()))
         self.journal.anchored = True
-        area = region.Region(bytearray(wire.REGION_SIZE))
+        self.area = area = region.Region(bytearray(wire.REGION_SIZE))
         self.gaps = []
         self.machine = types.SimpleNamespace(
             state=State.LIVE, takes_output=True, domain_r_left=False,
@@ -152,6 +153,21 @@ class TestPatience(SlowDomainR):
             self.output.pump()
             self.store(wire.SERIAL_RATE_LEAST)
         self.assertEqual(dropped, self.journal.dropped(OUT))
+
+    def test_the_next_domain_r_has_time_to_join(self):
+        self.machine.takes_output = False
+        end = self.output._host_end
+        end.open()
+        for _ in range(1200):       # all that is kept, and more
+            self.assertTrue(self.print_on())
+        domain_r = domr_end.DomainREnd(self.area, lambda vector: None)
+        for polls in range(20):
+            if end.poll().opened:
+                break
+            self.print_on()
+            domain_r.poll()
+            self.print_on()
+        self.assertLess(polls, 5)
 
     def test_gaps_have_a_rate(self):
         """A Domain R that takes some at times makes no report each time."""
