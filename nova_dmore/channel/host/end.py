@@ -389,6 +389,10 @@ class HostEnd:
 
     # -- the stop -----------------------------------------------------------
 
+    def copied(self, stream: wire.Stream) -> int:
+        """The offset after the last byte that was copied, or was taken."""
+        return self._in[stream].copied
+
     def freeze(self, final: bool = True) -> None:
         """Ask Domain R to store everything and to stop.
 

@@ -172,7 +172,8 @@ class HostConsumer:
         self.under_way: Callable[[], int] = lambda: 0
 
     @property
-    def _copied(self) -> int:
+    def copied(self) -> int:
+        """The offset after the last byte that was copied, or was taken."""
         return self._journal.position(self.stream) + len(self._buffer)
 
     def domain_r_words(self) -> tuple[int, int]:
@@ -187,7 +188,7 @@ class HostConsumer:
         """
         self._is_renewed = renewed
         self.opening_taken = (
-            self._copied if renewed else self._journal.position(self.stream))
+            self.copied if renewed else self._journal.position(self.stream))
         self._words[self._mine] = self.opening_taken
 
     def begin(self, adopt: bool) -> list[changes.Gap]:
@@ -209,7 +210,7 @@ class HostConsumer:
         if not adopt:
             ring_module.advance(self.stream.name, self.opening_taken, base,
                                 wire.OFFSET_MAX)
-            missing = max(0, base - self._copied)
+            missing = max(0, base - self.copied)
         if adopt or missing:
             self._journal.jump(self.stream, base, self.under_way())
             self._buffer.clear()
@@ -241,7 +242,7 @@ class HostConsumer:
             self.stream.name, before, produced,
             self._ring.size - (before - self._words_taken()))
         # Domain R repeats what was copied in the epoch before.
-        start = max(before, self._copied)
+        start = max(before, self.copied)
         produced = min(produced, start + _RINGS_MAX * self._ring.size
                        - len(self._buffer))
         if produced <= before:

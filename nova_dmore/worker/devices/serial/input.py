@@ -133,9 +133,14 @@ class SerialInput:
 
     def frozen(self) -> None:
         """What was typed before a boot is not for the next QEMU either, which
-        would be sent it again: neither what its last one has not read."""
+        would be sent it again: neither what its last one has not read. If
+        Domain R has not said what that is, it is what is here."""
+        if not self.fence.is_up:
+            return
         before = self.fence.before
-        if before is None or not self.taken < before <= wire.JUMP_MAX:
+        if before is None:
+            before = self._host_end.copied(self._stream)
+        if not self.taken < before <= wire.JUMP_MAX:
             return
         left = before - self.taken
         self._host_end.discard_before(self._stream, before)

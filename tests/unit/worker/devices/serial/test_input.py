@@ -152,11 +152,18 @@ class SerialInputTest(unittest.TestCase):
         self.assertEqual((0, []), (self.device.taken, self.gaps))
 
     def test_typed_before_a_boot_and_left_at_the_stop(self):
+        self._left_at_the_stop(7)
+
+    def test_domain_r_did_not_say_before_the_stop_what_that_is(self):
+        self._left_at_the_stop(None)
+
+    def _left_at_the_stop(self, before):
         self.open()
         self.types(b'abc')      # QEMU has them, and its guest does not read
         self.device.fence.begin(0)
         self.types(b'defg')
-        self.device.fence.is_at(1, 7)
+        if before is not None:
+            self.device.fence.is_at(1, before)
         self.poll()
         self.device.stop()
         self.end.freeze()
