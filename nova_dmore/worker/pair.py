@@ -222,6 +222,7 @@ class Pair:
         if action is Action.STOP:
             return self.stop.begin(time.monotonic())
         if action is Action.CARRY:
+            self.carried = None     # it is in this one
             self.stop.carry(time.monotonic())
         elif action is Action.THAW:
             self.stop.thaw()

@@ -95,13 +95,13 @@ class RequestHandler:
                'migration_id is no short text, on no boolean, or role none')
         role = wire.Role(role)
         is_known = migration_id == self._machine.migration_id
-        if on and not is_known:
-            self._pair.carried = None
         try:
             actions = self._machine.arm(
                 migration_id, role, on, time.monotonic())
         except ValueError as e:
             raise requests.Refused(str(e)) from e
+        if role is wire.Role.DESTINATION and on and not is_known:
+            self._pair.carried = None
         if on is not is_known:
             # Another migration begins, or this one is over.
             self._pair.stop.let_go(False)

@@ -409,6 +409,7 @@ class KilledCase(base.BaseTestCase):
         self.turn(next(lines, None), seconds=2.5)
         if carries == 'late':
             carry()
+        self.turn(seconds=2.5)      # a new worker waits anew
         self.quiesce()
 
     def disarm(self):

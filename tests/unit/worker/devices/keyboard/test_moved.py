@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is held down in the guest when a migration begins, and ends or not."""
 
+import contextlib
+
 import hypothesis
 from hypothesis import strategies
 
+from nova_dmore import wire
+from nova_dmore.worker import requests
 from tests import examples
 from tests.unit.worker.devices.keyboard import killed_case
 from tests.unit.worker.devices.keyboard import test_killed
@@ -75,6 +79,20 @@ class MovedTest(killed_case.KilledCase):
             self.reboot()
             self.quiesce()
             self.assertEqual(set(), self.qemu.keys)
+
+    def test_it_moves_on_before_domain_r_has_joined(self):
+        # Domain R joins late, and the worker is killed meanwhile.
+        for role in wire.Role.SOURCE, wire.Role.DESTINATION:
+            self.begin()
+            self.sleep(True)
+            self.move([], 'first')
+            with contextlib.suppress(requests.Refused):
+                self.pair._handler.handle(wire.Request.ARM, {
+                    'migration_id': 'another', 'role': role, 'on': True})
+            self.new_worker()
+            self.sleep(False)
+            self.quiesce()
+            self.assertEqual('live', self.pair.machine.state)
 
     def test_domain_r_cannot_follow(self):
         self.begin()
