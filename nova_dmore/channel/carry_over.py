@@ -49,6 +49,8 @@ class CarryOver:
     :ivar buttons: those of the pointer that are down in the instance's
         device, by their bit in ``input_event.BUTTONS``
     :ivar keys: numbers of the keys that are down there
+    :ivar owed_keys: those of them that nobody holds any more
+    :ivar owed_buttons: likewise
     """
 
     epoch: int
@@ -58,6 +60,8 @@ class CarryOver:
     picture: display.Picture | None = None
     buttons: int = 0
     keys: frozenset[int] = frozenset()
+    owed_keys: frozenset[int] = frozenset()
+    owed_buttons: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As an object that ``json.dumps`` takes."""
@@ -75,6 +79,8 @@ class CarryOver:
             **_pictures(self.picture),
             **_buttons(self.buttons),
             _KEYS: sorted(self.keys),
+            _OWED_KEYS: sorted(self.owed_keys),
+            _OWED_BUTTONS: self.owed_buttons,
         }
 
     @classmethod
@@ -106,7 +112,9 @@ class CarryOver:
                 wire.Direction.TO_DOMAIN_R)}
         return cls(epoch, acknowledged, taken, unstored,
                    _picture_of(fields), _buttons_of(fields),
-                   _keys_of(fields))
+                   _keys_of(fields, _KEYS), _keys_of(fields, _OWED_KEYS),
+                   _number(_OWED_BUTTONS, fields.get(_OWED_BUTTONS, 0),
+                           _ALL_BUTTONS))
 
 
 def without_secrets(value: object) -> dict[str, Any]:
@@ -184,15 +192,17 @@ def _buttons_of(carry_over: dict[str, Any]) -> int:
                       _ALL_BUTTONS))
 
 
-#: Hosts of release 0.2 neither say nor read it.
+#: Hosts of release 0.2 neither say nor read these.
 _KEYS = 'keys'
+_OWED_KEYS = 'owed_keys'
+_OWED_BUTTONS = 'owed_buttons'
 _KEY_MAX = 0xff
 
 
-def _keys_of(carry_over: dict[str, Any]) -> frozenset[int]:
-    numbers = carry_over.get(_KEYS, [])
+def _keys_of(carry_over: dict[str, Any], name: str) -> frozenset[int]:
+    numbers = carry_over.get(name, [])
     if not isinstance(numbers, list) or len(numbers) > _KEY_MAX + 1:
-        raise errors.CarryOverError(f'{_KEYS} is no list, or too long')
+        raise errors.CarryOverError(f'{name} is no list, or too long')
     return frozenset(_number('a key', each, _KEY_MAX) for each in numbers)
 
 

@@ -36,7 +36,9 @@ CARRY_OVERS = strategies.builds(
                     min_size=display.HASH_SIZE, max_size=display.HASH_SIZE
                 ).map(lambda band: (band,) * display.band_count(height)))),
     strategies.integers(0, 0x1ff),
-    strategies.frozensets(strategies.integers(0, 0xff), max_size=3))
+    strategies.frozensets(strategies.integers(0, 0xff), max_size=3),
+    strategies.frozensets(strategies.integers(0, 0xff), max_size=3),
+    strategies.integers(0, 0x1ff))
 JSON = strategies.recursive(
     strategies.none() | strategies.booleans() | strategies.integers()
     | strategies.floats(allow_nan=False) | strategies.text(max_size=8),
@@ -74,7 +76,8 @@ class CarryOverTest(unittest.TestCase):
             ('unstored', 'serial0_out', 'data'), ('picture',),
             ('picture', 'width'), ('picture', 'height'),
             ('picture', 'bands'), ('large_picture',), ('buttons',),
-            ('more_buttons',), ('keys',)]), JSON)
+            ('more_buttons',), ('keys',), ('owed_keys',),
+            ('owed_buttons',)]), JSON)
     def test_anything_is_refused_or_meant(self, path, junk):
         value = good()
         if path:
@@ -168,12 +171,15 @@ class CarryOverTest(unittest.TestCase):
     def test_keys_that_are_none(self):
         for keys in {}, [256], [-1], ['a'], [0] * 257:
             self.refused('key', {**good(), 'keys': keys})
+            self.refused('key', {**good(), 'owed_keys': keys})
+        self.refused('owed_buttons', {**good(), 'owed_buttons': 0x200})
 
     def test_keys_of_a_host_of_an_earlier_release(self):
         value = dataclasses.replace(carry_over.CarryOver.from_json(good()),
                                     keys=frozenset([29, 200])).to_json()
         self.assertEqual({29, 200}, carry_over.CarryOver.from_json(value).keys)
-        del value['keys']
+        for name in 'keys', 'owed_keys', 'owed_buttons':
+            del value[name]
         self.assertEqual(set(), carry_over.CarryOver.from_json(value).keys)
 
     def test_unknown_stream(self):

@@ -127,7 +127,10 @@ class InputDevice(base.ShadowDevice):
 
     def carry_over(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
-        return {'buttons': self._held.buttons, 'keys': self._held.keys}
+        held = self._held
+        return {'buttons': held.buttons, 'keys': held.keys,
+                'owed_keys': held.owed_keys,
+                'owed_buttons': held.owed_buttons}
 
     def arrived(self, carried: carry_over_module.CarryOver | None) -> None:
         """See :class:`base.ShadowDevice`."""
@@ -139,9 +142,11 @@ class InputDevice(base.ShadowDevice):
         if self._arrival_open:
             self._arrival_open = False
             self._held.arrived(carried.buttons, self._held.keys)
+            self._held.owe((), carried.owed_buttons)
         if self._keys_may_come:
             self._keys_may_come = False
             self._held.arrived(self._held.buttons, carried.keys)
+            self._held.owe(carried.owed_keys, 0)
 
     def was_reset(self) -> None:
         """See :class:`base.ShadowDevice`: what waits was typed at what ran

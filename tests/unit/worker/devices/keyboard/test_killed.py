@@ -7,15 +7,15 @@ from hypothesis import strategies
 from tests import examples
 from tests.unit.worker.devices.keyboard import killed_case
 
-_KEYS = (29, 30, 31)
+KEYS = (29, 30, 31)
 
 #: A key or a button changes; more often than anything else.
-_TYPED = strategies.one_of(
+TYPED = strategies.one_of(
     strategies.tuples(strategies.just('press'),
-                      strategies.sampled_from(_KEYS), strategies.booleans()),
+                      strategies.sampled_from(KEYS), strategies.booleans()),
     strategies.tuples(strategies.just('click'), strategies.integers(0, 3)))
-_DOMAIN_R = strategies.sampled_from([('lose',), ('reboot',), ('connect',)])
-_OTHERS = strategies.sampled_from(
+DOMAIN_R = strategies.sampled_from([('lose',), ('reboot',), ('connect',)])
+OTHERS = strategies.sampled_from(
     [('obey',), ('obey',), ('quiesce',), ('wait',)])
 _PAUSE = strategies.tuples(strategies.just('run_instance'),
                            strategies.booleans())
@@ -175,24 +175,24 @@ class KilledTest(killed_case.KilledCase):
         self.is_held('left')
 
     @examples.settings(200)
-    @hypothesis.given(scripts(_TYPED, _TYPED, _DOMAIN_R, _OTHERS))
+    @hypothesis.given(scripts(TYPED, TYPED, DOMAIN_R, OTHERS))
     def test_the_guest_has_what_is_held(self, script):
         self.perform(script)
 
     @examples.settings(200)
-    @hypothesis.given(scripts(_TYPED, _DOMAIN_R, _OTHERS, _PAUSE))
+    @hypothesis.given(scripts(TYPED, DOMAIN_R, OTHERS, _PAUSE))
     def test_the_same_with_pauses(self, script):
         # What is pressed in one does not come.
         self.check = lambda: self.assertLessEqual(
             self.held_in_guest(), self.held)
         self.perform(script)
         self.connect()
-        for number in _KEYS:
+        for number in KEYS:
             self.press(number, False)
         self.click(0)
         self.is_held()
-        for number in _KEYS:
+        for number in KEYS:
             self.press(number, True)
         self.quiesce()
         self.new_worker()
-        self.is_held(*_KEYS)
+        self.is_held(*KEYS)

@@ -16,6 +16,10 @@ _MOVE = strategies.sampled_from(
     [('arm',), ('run_instance', False), ('save',), ('save',), ('disarm',)])
 _REBOOT = strategies.just(('reboot',))
 _SLEEP = strategies.tuples(strategies.just('sleep'), strategies.booleans())
+#: No buttons: a destination that does not know them presses them again.
+_PRESSED = strategies.tuples(
+    strategies.just('press'), strategies.sampled_from(test_killed.KEYS),
+    strategies.booleans())
 _LINES = strategies.none() | strategies.integers(0, 1500)
 _MOVE_AWAY = strategies.tuples(
     strategies.just('move'), strategies.lists(_LINES, min_size=4, max_size=12),
@@ -50,22 +54,21 @@ class MovedTest(killed_case.KilledCase):
 
     @examples.settings(200)
     @hypothesis.given(test_killed.scripts(
-        test_killed._TYPED, test_killed._DOMAIN_R, test_killed._OTHERS, _MOVE,
+        test_killed.TYPED, test_killed.DOMAIN_R, test_killed.OTHERS, _MOVE,
         _MOVE, _SLEEP))
     def test_a_migration_that_is_rolled_back(self, script):
         self.perform(script)
 
-    @examples.settings(200)
+    @examples.settings(80)
     @hypothesis.given(test_killed.scripts(
-        test_killed._TYPED, test_killed._TYPED, _REBOOT, test_killed._OTHERS,
+        test_killed.TYPED, test_killed.TYPED, _REBOOT, test_killed.OTHERS,
         _MOVE, _MOVE_AWAY, _SLEEP))
     def test_a_migration(self, script):
         self.perform(script)
 
-    @examples.settings(100)
+    @examples.settings(40)
     @hypothesis.given(test_killed.scripts(
-        test_killed._TYPED, test_killed._TYPED, test_killed._OTHERS, _MOVE,
-        _MOVE_UNTOLD, _SLEEP))
+        _PRESSED, _PRESSED, test_killed.OTHERS, _MOVE, _MOVE_UNTOLD, _SLEEP))
     def test_a_migration_without_the_sources_word_in_time(self, script):
         self.perform(script)
 
@@ -93,6 +96,19 @@ class MovedTest(killed_case.KilledCase):
             self.sleep(False)
             self.quiesce()
             self.assertEqual('live', self.pair.machine.state)
+
+    def test_let_go_in_a_pause_in_which_it_is_migrated(self):
+        self.begin()
+        self.press(29, True)
+        self.click(1)
+        self.quiesce()
+        self.run_instance(False)
+        self.turn()
+        self.press(29, False)
+        self.click(0)
+        self.turn(seconds=1.2)
+        self.move([], 'first')
+        self.assertEqual(set(), self.qemu.keys | self.qemu.buttons)
 
     def test_domain_r_cannot_follow(self):
         self.begin()
