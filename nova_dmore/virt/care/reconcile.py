@@ -245,9 +245,17 @@ class Reconciler:
         Nova need not know that the instance has moved: its database is wrong
         for good when the source's nova-compute ended in a migration. But the
         host where it runs has taken the address for the Domain R there.
+
+        That Neutron does not know the port tells nothing: somebody may have
+        deleted it, and a Neutron that has just started knows none for a moment
+        (:mod:`nova_dmore.virt.care.lost_ports`). An instance that is paused
+        would lose its console until it is started anew.
         """
         addresses, port_id = self._pairs.addresses, record.address.port_id
-        if addresses.is_bound(port_id, self._pairs.host):
+        host = addresses.host_of(port_id)
+        if host is None:
+            host = self._host(record.instance_uuid)
+        if host in ('', self._pairs.host):
             return False
         LOG.warning('The console of instance %s is on another host: removing '
                     'its Domain R here', record.instance_uuid)

@@ -240,6 +240,15 @@ class AddressBook:
         with neutron_errors(f'the binding of port {port_id} on {host}'):
             return binding.status(self._client(), port_id, host) == 'ACTIVE'
 
+    def host_of(self, port_id: str) -> str | None:
+        """The host where the port's traffic goes; empty: to none, or Neutron
+        does not say. None: there is no such port."""
+        with neutron_errors(f'port {port_id}'):
+            with service_errors.perhaps_absent():
+                port = self._client().show_port(port_id)['port']
+                return port.get('binding:host_id') or ''
+            return None
+
     def has_binding(self, port_id: str, host: str) -> bool:
         """Whether the port is, or may come to be, on ``host``."""
         with neutron_errors(f'the binding of port {port_id} on {host}'):

@@ -322,6 +322,8 @@ class Neutron:
         return host
 
     def _update_port(self, port, body):
+        if port not in self.ports:
+            raise _not_found(f'port {port}')
         host = body['port'].get('binding:host_id')
         if (port, host) in self.bindings:
             raise neutron_exceptions.Conflict()

@@ -185,12 +185,41 @@ class OutgoingTest(reconcile_case.ReconcileTestCase):
     def test_at_rest(self):
         for self.instance.run_state in (PAUSED, SHUT_OFF):
             self.reconciler.forget(fakes.UUID)
-            with mock.patch.object(self.pairs.addresses, 'is_bound',
-                                   return_value=True) as is_bound:
+            with mock.patch.object(self.pairs.addresses, 'host_of',
+                                   return_value=fakes.HOST) as host_of:
                 for _time in range(20):
                     self.assertTrue(self._reconcile(reconcile.ASK_S))
                 # Not for ever.
-                self.assertEqual(5, is_bound.call_count)
+                self.assertEqual(5, host_of.call_count)
+
+    def test_its_port_was_deleted(self):
+        """Or Neutron has just started, and does not know it yet."""
+        for self.instance.run_state in (PAUSED, SHUT_OFF):
+            self.reconciler.forget(fakes.UUID)
+            self.neutron.ports.clear()
+            self.neutron.bindings.clear()
+            for _time in range(20):
+                self._reconcile(reconcile.ASK_S)
+            self.assertIsNotNone(self.pairs.get(fakes.UUID))
+            self.assertIn(self.domr, self.libvirt.domains)
+
+    def test_its_port_was_deleted_with_it_on_another_host(self):
+        self.instance.run_state = SHUT_OFF
+        self.neutron.ports.clear()
+        self.neutron.bindings.clear()
+        self.nova_says = None
+        for _time in range(3):
+            self._reconcile(reconcile.ASK_S)
+            if self.pairs.get(fakes.UUID) is None:
+                break
+        self._assert_gone()
+
+    def test_neutron_does_not_say_where_its_port_is(self):
+        self.instance.run_state = PAUSED
+        del self.neutron.ports[fakes.PORT]['binding:host_id']
+        for _time in range(5):
+            self._reconcile(reconcile.ASK_S)
+        self.assertIsNotNone(self.pairs.get(fakes.UUID))
 
     def test_what_libvirtd_left_when_it_ended(self):
         for state in (ARRIVING, PAUSED, SHUT_OFF):
