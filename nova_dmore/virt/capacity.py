@@ -137,7 +137,8 @@ class Capacity:
             came, for what Nova itself reports does not change with them; and
             it logs an error, before it reads, if it is behind. So it reads.
         :raises Exception: Nova's database or Placement does not answer; as
-            much is reserved as the last time.
+            much is reserved as the last time, and no less than the Domain Rs
+            take that are here: there may have been no last time.
         """
         data = provider_tree.data(nodename)
         inventories = data.inventory
@@ -152,10 +153,11 @@ class Capacity:
             self._kept = kept
             self._used = self._get('usages')['usages']
         finally:
+            count = max(self._kept, len(self._here()))
             for name, wanted in (
-                    (_MEMORY, self._memory_wanted(self._kept)),
+                    (_MEMORY, self._memory_wanted(count)),
                     (_VCPU, math.ceil(
-                        self._kept * self._conf.dmore.cpu_reserved_percent
+                        count * self._conf.dmore.cpu_reserved_percent
                         / 100))):
                 if name in inventories:
                     inventories[name] = with_reserved(
@@ -164,14 +166,19 @@ class Capacity:
 
     def _expected(self) -> int:
         """How many Domain Rs are on this host or may be at any time."""
-        here = {record.instance_uuid for record in self._pairs.records.all()}
-        here.update(self._claimed)
+        here = self._here()
         if self._has_new():
             # Also one that is off, or that is elsewhere and may come back:
             # Nova keeps its room, too.
             here |= {instance.uuid for instance in self._instances()
                      if policy.wants_domain_r(self._conf.dmore, instance)}
         return len(here)
+
+    def _here(self) -> set[str]:
+        """Uuids of the instances whose Domain Rs are here, or are claimed."""
+        here = {record.instance_uuid for record in self._pairs.records.all()}
+        here.update(self._claimed)
+        return here
 
     def _has_new(self) -> bool:
         options = self._conf.dmore
@@ -296,7 +303,11 @@ class Capacity:
         # First: its generation is that of the allocations that come next.
         found = self._get('inventories')
         used = self._get('usages')['usages'].get(_MEMORY, 0)
-        inventory = found['inventories'][_MEMORY]
+        inventory = found['inventories'].get(_MEMORY)
+        if inventory is None:
+            raise exception.PlacementAwayError(
+                "the host's memory could not be reserved for its Domain R: "
+                'Placement does not know it yet')
         stock = self._stock_memory['reserved']
         _must_fit(wanted, room({**inventory, 'reserved': stock}, used), count)
         if inventory['reserved'] >= stock + wanted:

@@ -18,10 +18,14 @@ GLANCE = (glance_exceptions.ClientException,
           nova_exception.NovaException,
           keystone_exceptions.ClientException)
 
+#: HTTP status of a load balancer, or of a web server, that answers for a
+#: service which does not.
+_GATEWAY = (502, 504)
 _AWAY = (neutron_exceptions.ConnectionFailed,
          neutron_exceptions.ServiceUnavailable,
          glance_exceptions.CommunicationError,
          glance_exceptions.ServiceUnavailable,
+         glance_exceptions.HTTPBadGateway,
          nova_exception.GlanceConnectionFailed,
          keystone_exceptions.ConnectionError,
          keystone_exceptions.DiscoveryFailure,
@@ -33,7 +37,9 @@ def is_away(error: Exception) -> bool:
 
     :param error: one of :data:`NEUTRON` or :data:`GLANCE`.
     """
-    return isinstance(error, _AWAY)
+    return isinstance(error, _AWAY) or (
+        isinstance(error, neutron_exceptions.NeutronClientException)
+        and error.status_code in _GATEWAY)
 
 
 @contextlib.contextmanager

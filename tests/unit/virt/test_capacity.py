@@ -11,6 +11,7 @@ import fixtures
 from keystoneauth1 import exceptions as auth_exceptions
 from nova.compute import provider_tree
 import os_resource_classes as orc
+import oslo_messaging as messaging
 
 from nova_dmore import exception
 from nova_dmore.virt import capacity
@@ -181,6 +182,15 @@ class UpdateTest(CapacityTestCase):
         self.assertRaises(exception.PlacementAwayError, self.report)
         self.assertEqual(before, self.told)
 
+    def test_nova_compute_starts_while_its_database_is_away(self):
+        """What is here is not given away until it answers."""
+        self.pairs.records.save(fakes.make_record())
+        self.useFixture(fixtures.MockPatchObject(
+            capacity.Capacity, '_instances', mock.Mock(
+                side_effect=messaging.MessagingTimeout)))
+        self.assertRaises(messaging.MessagingTimeout, self.report)
+        self.assertEqual((512 + COST, 1), self.told)
+
 
 class ClaimTest(CapacityTestCase):
 
@@ -266,6 +276,16 @@ class ClaimTest(CapacityTestCase):
 
     def test_placement_is_away(self):
         self.client.side_effect = auth_exceptions.ConnectFailure
+        self.assertRaises(
+            exception.PlacementAwayError, self.capacity.claim, fakes.UUID)
+
+    def test_placement_does_not_know_the_memory_yet(self):
+        """Nova reports it a moment later."""
+        self.useFixture(fixtures.MockPatchObject(
+            self.placement, 'get', return_value=mock.Mock(
+                status_code=200, json=lambda: {
+                    'resource_provider_generation': 1, 'usages': {},
+                    'inventories': {}})))
         self.assertRaises(
             exception.PlacementAwayError, self.capacity.claim, fakes.UUID)
 
