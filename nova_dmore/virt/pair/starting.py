@@ -18,6 +18,7 @@ from nova_dmore import exception
 from nova_dmore.virt import boundary
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import instance_pair
+from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import where
 if TYPE_CHECKING:
     from nova import objects
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from nova_dmore.virt.pair import pairs as pairs_module
-    from nova_dmore.virt.pair import xml as xml_module
 
 LOG = logging.getLogger(__name__)
 
@@ -49,24 +49,24 @@ def create_guest(options: 'cfg.ConfigOpts.GroupAttr',
     pair = None
     with boundary.instance_first(instance, 'Having a Domain R') as outcome:
         pair = instance_pair.ensure(options, pairs, xml, instance, saved)
-    if outcome.error is not None:
+    try:
+        if pair is not None:
+            return _create_with_pair(options, pairs, create, pair, instance)
         if (isinstance(outcome.error, exception.ServiceAwayError)
                 and (not options.required or _had_pair(instance, saved))):
             guest = _create_before_pair(pairs, create, xml, instance)
             if guest is not None:
                 return guest
-        _must_not_be_required(options, instance, outcome.error)
+    except libvirt_driver.libvirt.libvirtError as error:
+        if saved is not None:
+            raise       # it is resumed in no other form
+        _must_not_be_required(options, instance, error, xml, saved)
+        return _create_without_pair(pairs, create, xml, instance, error)
+    if outcome.error is not None:
+        _must_not_be_required(options, instance, outcome.error, xml, saved)
         LOG.warning('The instance runs with the stock consoles: %s',
                     text.printable(outcome.error), instance=instance)
         pairs.report_stock(instance.uuid, str(outcome.error))
-    elif pair is not None:
-        try:
-            return _create_with_pair(options, pairs, create, pair, instance)
-        except libvirt_driver.libvirt.libvirtError as error:
-            if saved is not None:
-                raise       # it is resumed in no other form
-            _must_not_be_required(options, instance, error)
-            return _create_without_pair(pairs, create, xml, instance, error)
     with boundary.instance_first(instance, 'Withdrawing the console'):
         instance_pair.withdraw(pairs, saved or xml, instance)
     return create(xml, instance)
@@ -83,10 +83,18 @@ def _had_pair(instance: 'objects.Instance', saved: str | None) -> bool:
 
 
 def _must_not_be_required(options: 'cfg.ConfigOpts.GroupAttr',
-                          instance: 'objects.Instance', error: Exception
-                          ) -> None:
-    """Refuse to start an instance that can have no pair, if so wanted."""
+                          instance: 'objects.Instance', error: Exception,
+                          xml: str, saved: str | None) -> None:
+    """Refuse to start an instance that can have no pair, if so wanted.
+
+    Nova does not give back the TCP ports that it has reserved for the consoles
+    of a domain that it has not, or has no more, when it destroys the instance;
+    and it may try again and again. Those of one that is suspended it has
+    still.
+    """
     if options.required:
+        if saved is None:
+            _release_ports(instance, xml_module.tcp_ports(xml))
         raise nova_exception.BuildAbortException(
             instance_uuid=instance.uuid,
             reason=str(error) or repr(error)) from error
@@ -104,7 +112,7 @@ def _create_with_pair(
                               instance, pairs.host))
         guest = create(pair.instance.xml, instance)
         undo.pop_all()
-    _release_ports(instance, pair.instance)
+    _release_ports(instance, pair.instance.released_ports)
     with boundary.instance_first(instance, 'Announcing the console'):
         announcement.announce(options, instance, pair.record)
     return guest
@@ -138,7 +146,8 @@ def _create_before_pair(
         xml: str, instance: 'objects.Instance') -> 'nova_guest.Guest | None':
     """Start an instance whose pair is made when that is possible again.
 
-    :returns: None: it cannot start so.
+    :returns: None: nothing takes what it would print.
+    :raises libvirt.libvirtError: it does not start so.
     """
     shadowed = None
     with boundary.instance_first(instance, 'Waiting for a Domain R'):
@@ -146,13 +155,13 @@ def _create_before_pair(
     if shadowed is None:
         return None
     guest = create(shadowed.xml, instance)
-    _release_ports(instance, shadowed)
+    _release_ports(instance, shadowed.released_ports)
     return guest
 
 
 def _release_ports(instance: 'objects.Instance',
-                   shadowed: 'xml_module.ShadowedInstance') -> None:
-    """Give back the TCP ports that Nova has reserved for its consoles."""
+                   ports: list[tuple[str, int]]) -> None:
+    """Give back TCP ports that Nova has reserved for its consoles."""
     with boundary.instance_first(instance, 'Releasing its TCP ports'):
-        for host, port in shadowed.released_ports:
+        for host, port in ports:
             serial_console.release_port(host=host, port=port)

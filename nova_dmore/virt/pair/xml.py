@@ -223,6 +223,16 @@ def with_shadow_devices(xml: str, where: places.Places,
         etree.tostring(root, encoding='unicode'), released, display)
 
 
+def tcp_ports(xml: str) -> list[tuple[str, int]]:
+    """Host and port of each TCP console of an instance as Nova would start
+    it."""
+    found = [(source.get('host'), int(source.get('service')))
+             for kind in ('serial', 'console') for source in
+             etree.fromstring(xml).iterfind(
+                 f"./devices/{kind}[@type='tcp']/source")]
+    return list(dict.fromkeys(found))
+
+
 def has_shadow_devices(xml: str) -> bool:
     """Whether an instance was started with shadow devices."""
     return _places_of(etree.fromstring(xml)) is not None

@@ -4,6 +4,7 @@
 from unittest import mock
 
 import fixtures
+from nova.console import serial as serial_console
 from nova import exception as nova_exception
 from nova.virt.libvirt import driver as libvirt_driver
 
@@ -117,6 +118,25 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIn('no such chardev', str(raised))
         self.assert_nothing_left()
 
+    def test_what_is_required_keeps_no_tcp_port(self):
+        """Nova would never release those of a domain that it has not."""
+        self.config.config(required=True, group='dmore')
+        self.addCleanup(serial_console.ALLOCATED_PORTS.clear)
+        with_ports = XML.replace('<serial type="pty">', """
+            <serial type="tcp"><source host="127.0.0.1" service="10001"/>
+            <target port="1"/></serial><serial type="tcp">
+            <source host="127.0.0.1" service="10000"/>""")
+        self.create.side_effect = self._refuse_pairs
+        for error in (exception.ImageError('no image'), None):
+            self.images.current.side_effect = error
+            serial_console.ALLOCATED_PORTS.update(
+                {('127.0.0.1', 10000), ('127.0.0.1', 10001)})
+            self.assertRaises(
+                nova_exception.BuildAbortException, self.driver._create_guest,
+                'context', with_ports, self.instance)
+            self.assertEqual(set(), serial_console.ALLOCATED_PORTS)
+        self.create.assert_called_once()
+
     def test_it_starts_in_neither_form(self):
         """The pair has nothing to do with that."""
         self._create()
@@ -172,6 +192,16 @@ class CreateTest(driver_case.DriverTestCase):
         self.shadow.refuse_start = exception.HostServiceError('no hostd')
         self.assertEqual(XML, self._create())
         self.assertEqual(set(), self.shadow.alive)
+
+    def test_before_neutron_answers_and_qemu_refuses_it(self):
+        self.neutron.client.list_ports.side_effect = (
+            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+        self.create.side_effect = self._refuse_pairs
+        self.assertEqual('guest', self.driver._create_guest(
+            'context', XML, self.instance))
+        self.assertEqual(XML, self.create.call_args.args[2])
+        self.pairs.report_stock.assert_called_once_with(
+            fakes.UUID, mock.ANY)
 
     def test_announcing_it_fails(self):
         self.saved.side_effect = RuntimeError('no conductor')
