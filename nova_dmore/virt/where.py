@@ -217,7 +217,8 @@ def will_be_nowhere(instance: 'objects.Instance', this_host: str) -> bool:
     """
     if instance.deleted:
         return True
-    if instance.host not in (None, this_host):
+    if (instance.host not in (None, this_host)
+            or instance.task_state == task_states.RESTORING):
         return False
     # Nova reclaims one that was deleted softly.
     return (instance.vm_state in (vm_states.BUILDING,

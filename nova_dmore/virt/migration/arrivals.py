@@ -62,6 +62,17 @@ class Arrivals:
         except exception.ShadowProcessError:
             return False
 
+    def is_expected(self, instance_uuid: str) -> bool:
+        """Whether a pair that was prepared here has not arrived yet.
+
+        Its source may never have said what became of it: then it is the watch
+        that has found it here, and it may have left since.
+        """
+        if instance_uuid not in self.prepared:
+            return False
+        record = self._pairs.get(instance_uuid)
+        return record is not None and record.incoming
+
     def forget(self, instance_uuid: str) -> None:
         """The instance has arrived, or stays where it was."""
         self.prepared.pop(instance_uuid, None)

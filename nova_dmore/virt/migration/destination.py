@@ -113,7 +113,8 @@ class DestinationRole:
         """Begin to make what takes long, then have the source begin. The same
         in :meth:`pre_live_migration`, if nothing is left of it by then."""
         if not (self._pairs.impossible
-                or instance.uuid in self._arrivals.prepared):
+                or self._arrivals.is_expected(instance.uuid)):
+            self._arrivals.prepared.pop(instance.uuid, None)    # of another
             self._early.begin(instance, lambda: self._source.leave(
                 context, instance.host, instance.uuid, self._pairs.host,
                 self._inbound_address))

@@ -127,8 +127,11 @@ class _EarlyPreparation(threading.Thread):
             self._when_made()
 
     def is_of_use(self) -> bool:
-        """Whether there is something, or may be."""
-        return not self._is_made.is_set() or self._record is not None
+        """Whether there is something, or may be. What was made for a live
+        migration that came to nothing may have been removed."""
+        return not self._is_made.is_set() or (
+            self._record is not None
+            and self._pairs.get(self._instance.uuid) is not None)
 
     def record(self, timeout_s: float) -> record_module.PairRecord | None:
         """Wait for what is made; its tap may be wired later."""

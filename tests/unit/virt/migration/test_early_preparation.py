@@ -104,6 +104,32 @@ class EarlyPreparationTest(destination_case.DestinationTestCase):
         self._prepare_early()
         self.source.leave.assert_called_once()
 
+    def test_the_watch_has_removed_what_was_made(self):
+        """Nova did not go on with that live migration; it comes again."""
+        self._prepare_early()
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self._prepare_early()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.assertEqual(2, self.source.leave.call_count)
+
+    def test_nobody_has_said_that_it_had_arrived(self):
+        """The watch has found that, and the instance has left again."""
+        self.role.prepare(None, 'm1', self.text)
+        self.pairs.arrived(fakes.UUID)
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self._prepare_early()
+        self.assertTrue(self.pairs.get(fakes.UUID).incoming)
+        self.source.leave.assert_called_once()
+
+    def test_nova_rolls_back_before_the_source_begins_again(self):
+        self.role.prepare(None, 'm1', self.text)
+        self.pairs.arrived(fakes.UUID)
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self._prepare_early()
+        self.role.rollback_live_migration_at_destination(fakes.UUID)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual(set(), self.vif_driver.plugged)
+
     def test_abort(self):
         self._prepare_early()
         self.role.abort('m1', fakes.UUID)

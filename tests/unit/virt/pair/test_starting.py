@@ -4,6 +4,8 @@
 from unittest import mock
 
 import fixtures
+from nova.compute import task_states
+from nova.compute import vm_states
 from nova.console import serial as serial_console
 from nova import exception as nova_exception
 from nova.virt.libvirt import driver as libvirt_driver
@@ -218,6 +220,17 @@ class CreateTest(driver_case.DriverTestCase):
                 RuntimeError, self._create))
             self.create.reset_mock()
             self.assertEqual(left, len(self.pairs.records.all()))
+
+
+    def test_restoring_it_fails(self):
+        """It is not deleted any more: its address is its own."""
+        self.pairs.addresses.ensure(fakes.UUID, fakes.HOST)
+        self.instance.vm_state = vm_states.SOFT_DELETED
+        self.instance.task_state = task_states.RESTORING
+        self.create.side_effect = libvirt_driver.libvirt.libvirtError('disk')
+        self.assertRaises(libvirt_driver.libvirt.libvirtError, self._create)
+        self.assertIsNone(self.pairs.get(fakes.UUID))
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
 
 class WithdrawTest(driver_case.DriverTestCase):
