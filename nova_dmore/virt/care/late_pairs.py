@@ -18,6 +18,7 @@ import libvirt
 from nova import exception as nova_exception
 from nova import objects
 from oslo_log import log as logging
+import oslo_messaging as messaging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
@@ -55,6 +56,7 @@ class LatePairs:
         """Make each pair that is missing and can be had.
 
         :raises nova_dmore.exception.ServiceAwayError: not now.
+        :raises oslo_messaging.MessagingException: likewise.
         :raises nova_dmore.exception.DMoreError: libvirt does not answer.
         """
         missing = self._without_record()
@@ -63,13 +65,17 @@ class LatePairs:
         for uuid in missing:
             try:
                 self._make_or_remove(uuid)
-            except exception.ServiceAwayError:
+            except (exception.ServiceAwayError,
+                    messaging.MessagingException):
                 raise
-            except (exception.DMoreError,
-                    nova_exception.NovaException) as error:
+            except Exception as error:  # noqa: H201
+                # Whatever is wrong with one, the others are made.
                 LOG.error('The pair of instance %(uuid)s is still missing: '
                           '%(error)s', {'uuid': uuid,
-                                        'error': text.printable(error)})
+                                        'error': text.printable(error)},
+                          exc_info=not isinstance(error, (
+                              exception.DMoreError,
+                              nova_exception.NovaException)))
 
     def _without_record(self) -> list[str]:
         """Uuids of instances that have a part of a pair, and no record."""

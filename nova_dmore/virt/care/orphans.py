@@ -108,7 +108,17 @@ class Orphans:
                          '%(uuid)s, which is no more; it was on host '
                          '%(host)s', {'port': port.port_id, 'host': port.host,
                                       'uuid': port.instance_uuid})
-                self.remove(port)
+                self._try_to_remove(port)
+
+    def _try_to_remove(self, port: Port) -> None:
+        """:raises nova_dmore.exception.ServiceAwayError: not now."""
+        try:
+            self.remove(port)
+        except exception.ServiceAwayError:
+            raise
+        except exception.AddressError as error:
+            # The others are deleted all the same.
+            LOG.warning('%s', text.printable(error))
 
     def remove(self, port: Port) -> None:
         """Delete one.

@@ -148,10 +148,20 @@ class Reconciler:
                 LOG.info('Deleting the port of the Domain R of instance %s, '
                          'which is no more', uuid)
                 self._pairs.remove_kernel_log(uuid)
-                self._pairs.addresses.delete(uuid)
+                self._delete_address(uuid)
         for uuid in self._pairs.kernel_logs():
             if self._pairs.get(uuid) is None and self._host(uuid) is None:
                 self._pairs.remove_kernel_log(uuid)
+
+    def _delete_address(self, uuid: str) -> None:
+        """:raises nova_dmore.exception.ServiceAwayError: not now."""
+        try:
+            self._pairs.addresses.delete(uuid)
+        except exception.ServiceAwayError:
+            raise
+        except exception.AddressError as error:
+            # The others are deleted all the same.
+            LOG.warning('%s', text.printable(error))
 
     def forget(self, instance_uuid: str) -> None:
         """A role takes the pair over; what was seen counts no more."""

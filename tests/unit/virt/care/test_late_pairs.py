@@ -6,6 +6,7 @@ import fixtures
 import libvirt
 from nova import exception as nova_exception
 from nova import objects
+import oslo_messaging as messaging
 
 from nova_dmore import exception
 from nova_dmore.virt.care import late_notes
@@ -162,6 +163,27 @@ class LatePairsTest(fake_host.HostTestCase):
         self.libvirt.domains = dict(reversed(self.libvirt.domains.items()))
         self.late.make()
         self._assert_made()
+
+    def test_what_was_not_foreseen_does_not_hold_up_others(self):
+        other = '7c3f0b1e-52c1-4d0b-9f44-1c2d3e4f5a6b'
+        self.libvirt.add_instance(other, 'instance-00000002')
+        self.libvirt.domains = dict(reversed(self.libvirt.domains.items()))
+        self.find.side_effect = lambda context, uuid, expected_attrs: (
+            fakes.make_instance(uuid=uuid, vm_state='active', task_state=None)
+            if uuid == other else self.instance)
+        ensure = self.pairs.ensure
+
+        def fail(instance, display):
+            if instance.uuid == other:
+                raise KeyError('binding:vif_type')
+            return ensure(instance, display)
+        with mock.patch.object(self.pairs, 'ensure', fail):
+            self.late.make()
+        self._assert_made()
+
+    def test_the_conductor_is_away(self):
+        self.find.side_effect = messaging.MessagingTimeout
+        self.assertRaises(messaging.MessagingTimeout, self.late.make)
 
     def test_libvirt_is_away(self):
         self.late = late_pairs.LatePairs(

@@ -142,6 +142,22 @@ class SweepTest(OrphansTestCase):
         self.orphans.sweep()
         self.assertEqual({}, self.neutron.ports)
 
+    def test_one_that_cannot_be_deleted_does_not_hold_up_others(self):
+        other = '0c3f0b1e-52c1-4d0b-9f44-1c2d3e4f5a6b'
+        self.pairs.addresses.ensure(other, 'c9')
+        self._delete()
+        self._delete(uuid=other)
+        delete = self.pairs.addresses.delete
+
+        def refuse(uuid):
+            if uuid == other:
+                raise exception.AddressError('in use')
+            delete(uuid)
+        with mock.patch.object(self.pairs.addresses, 'delete', refuse):
+            self.orphans.sweep()
+        (port,) = self.neutron.ports.values()
+        self.assertIn(other, port['device_id'])
+
     def test_nothing_else_is(self):
         self.orphans.sweep()        # unknown
         self._delete(hours=0)

@@ -258,6 +258,24 @@ class SweepTest(reconcile_case.ReconcileTestCase):
         self.reconciler.sweep()
         self.assertEqual({}, self.neutron.ports)
 
+    def test_one_that_cannot_be_deleted_does_not_hold_up_others(self):
+        other = '0c3f0b1e-52c1-4d0b-9f44-1c2d3e4f5a6b'
+        for uuid in (other, fakes.UUID):
+            self.pairs.addresses.ensure(uuid, fakes.HOST)
+        self.nova_says = None
+        delete = self.pairs.addresses.delete
+
+        def refuse(uuid):
+            if uuid == other:
+                raise exception.AddressError('in use')
+            delete(uuid)
+        with (mock.patch.object(self.pairs.addresses, 'delete', refuse),
+              mock.patch.object(self.reconciler, '_locate',
+                                return_value=None)):
+            self.reconciler.sweep()
+        (port,) = self.neutron.ports.values()
+        self.assertIn(other, port['device_id'])
+
     def test_the_instance_comes_back(self):
         self.pairs.addresses.ensure(fakes.UUID, fakes.HOST)
         for self.nova_says in ('', fakes.HOST, fakes.OTHER_HOST):

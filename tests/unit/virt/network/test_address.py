@@ -87,6 +87,28 @@ class EnsureTest(BookTestCase):
         self.book.delete(fakes.UUID)
         self.assertEqual({}, self.neutron.ports)
 
+    def test_a_users_port_of_that_name_cannot_be_deleted(self):
+        """It is the parent of a trunk, say."""
+        self.book.ensure(fakes.UUID, 'c1')
+        theirs = {**self._port(), 'id': 'a-users', 'network_id': 'a-users'}
+        self.neutron.ports = {'a-users': theirs, **self.neutron.ports}
+        delete = self.neutron.client.delete_port.side_effect
+
+        def refuse(port):
+            if port == 'a-users':
+                raise neutron_exceptions.Conflict()
+            delete(port)
+        self.neutron.client.delete_port.side_effect = refuse
+        self.assertRaises(
+            exception.AddressError, self.book.delete, fakes.UUID)
+        self.assertEqual(['a-users'], list(self.neutron.ports))
+
+    def test_somebody_is_quicker_to_delete_it(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.neutron.client.delete_port.side_effect = (
+            neutron_exceptions.PortNotFoundClient())
+        self.book.delete(fakes.UUID)
+
     def test_a_users_port_of_that_name(self):
         made = self.book.ensure(fakes.UUID, 'c1')
         port = self._port()
