@@ -142,9 +142,10 @@ class Capacity:
         """
         data = provider_tree.data(nodename)
         inventories = data.inventory
-        with self._lock:
-            self._provider = data.uuid
-            self._stock_memory = inventories.get(_MEMORY)
+        # Without the lock: Nova lets no instance come to this host meanwhile,
+        # and those who claim have it for as long as Placement takes.
+        self._provider = data.uuid
+        self._stock_memory = inventories.get(_MEMORY)
         try:
             kept = self._expected() + self._spare()
             if kept != self._kept:

@@ -182,6 +182,12 @@ class UpdateTest(CapacityTestCase):
         self.assertRaises(exception.PlacementAwayError, self.report)
         self.assertEqual(before, self.told)
 
+    def test_it_does_not_wait_for_those_who_claim(self):
+        with (futures.ThreadPoolExecutor(1) as thread,
+              self.capacity._turn()):
+            self.assertEqual((512 + 2 * COST, 1),
+                             thread.submit(self.report).result(20))
+
     def test_nova_compute_starts_while_its_database_is_away(self):
         """What is here is not given away until it answers."""
         self.pairs.records.save(fakes.make_record())
