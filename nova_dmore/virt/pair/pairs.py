@@ -17,6 +17,7 @@ from oslo_log import log as logging
 from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.network import wired
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt.pair import known
 from nova_dmore.virt.pair import parts
@@ -82,7 +83,10 @@ class Pairs(known.KnownPairs):
             claim.callback(self.end_claim, instance.uuid)
             # Of consoles that it had without a pair.
             self._forget_tokens(instance.uuid)
-            known = self.addresses.exists(instance.uuid)
+            # A Neutron that has just started shows no port for a moment; that
+            # of an instance which had a pair may be there all the same.
+            known = (self.addresses.exists(instance.uuid)
+                     or announcement.NOTE in instance.system_metadata)
             if not known:
                 undo.callback(
                     parts.attempt, self._delete_address, instance.uuid)

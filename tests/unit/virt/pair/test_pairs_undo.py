@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import fixtures
+from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore import exception
+from nova_dmore.virt.pair import announcement
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -97,6 +99,22 @@ class UndoTest(fake_host.HostTestCase):
         self.libvirt.refuse = fake_host.libvirt_error()
         self.assertRaises(exception.PairError, self.pairs.ensure,
                           fakes.make_instance())
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
+
+    def test_an_address_that_neutron_did_not_show_stays(self):
+        """It has just started, and takes an admin for anybody else."""
+        self.pairs.ensure(fakes.make_instance())
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        client = self.neutron.client
+        list_ports = client.list_ports.side_effect
+        answers = iter([lambda **_: {'ports': []}] * 2)
+        client.list_ports.side_effect = lambda **wanted: next(
+            answers, list_ports)(**wanted)
+        client.create_port.side_effect = neutron_exceptions.Forbidden()
+        instance = fakes.make_instance(
+            system_metadata={announcement.NOTE: 'ssh://x'})
+        self.assertRaises(
+            exception.AddressError, self.pairs.ensure, instance)
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
     def test_libvirt_does_not_answer(self):
