@@ -221,7 +221,6 @@ class CreateTest(driver_case.DriverTestCase):
             self.create.reset_mock()
             self.assertEqual(left, len(self.pairs.records.all()))
 
-
     def test_restoring_it_fails(self):
         """It is not deleted any more: its address is its own."""
         self.pairs.addresses.ensure(fakes.UUID, fakes.HOST)
