@@ -16,6 +16,7 @@ File                   Thread of nova-compute
 ``late_pairs.py``,
 ``changed_options.py``,
 ``lost_ports.py``,
+``astray_ports.py``,
 ``off_ports.py``,
 ``port_quota.py``,
 ``shutdown.py``,

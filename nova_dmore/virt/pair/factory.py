@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nova_dmore.virt.care import astray_ports
 from nova_dmore.virt.care import changed_options
 from nova_dmore.virt.care import domain_r_renewal
 from nova_dmore.virt.care import late_notes
@@ -85,9 +86,11 @@ def make_watch(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
         late_pairs.LatePairs(pairs, context, connect, notes))
     options = changed_options.ChangedOptions(pairs)
     ports = lost_ports.LostPorts(pairs, reporter, context, notes)
+    astray = astray_ports.AstrayPorts(pairs, context, connect)
     off = off_ports.OffPorts(pairs, context, connect, conf.dmore)
     watched.also(lambda: options.apply(watched.not_moving()))
     watched.also(lambda: off.release(watched.not_moving()))
+    watched.also(lambda: astray.take_back(watched.not_moving()))
     watched.also(lambda: ports.replace_lost(watched.not_moving()),
                  min(conf.dmore.watch_interval, lost_ports.EVERY_S))
     watched.also(lambda: notes.retry(watched.not_moving),

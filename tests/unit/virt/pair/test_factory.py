@@ -25,7 +25,7 @@ class WatchTest(fake_host.HostTestCase):
             mock.create_autospec(reporter.Reporter, instance=True),
             lambda: self.libvirt, None)
         self.assertEqual(
-            [None, None, 40, 5],
+            [None, None, None, 40, 5],
             [interval_s for _, interval_s in watched._also])
         for function, _ in watched._also:
             function()
