@@ -15,7 +15,8 @@ class WatchTest(fake_host.HostTestCase):
     def test_what_is_done_besides(self):
         tasks = [self.useFixture(fixtures.MockPatch(
             f'nova_dmore.virt.care.{name}', autospec=True)).mock
-            for name in ('changed_options.ChangedOptions.apply',
+            for name in ('astray_ports.AstrayPorts.take_back',
+                         'changed_options.ChangedOptions.apply',
                          'off_ports.OffPorts.release',
                          'lost_ports.LostPorts.replace_lost',
                          'late_notes.LateNotes.retry')]
