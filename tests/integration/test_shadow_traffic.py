@@ -238,7 +238,7 @@ class TestReplacements(live_pair.LivePair):
                        'at': 6})
         domain_r.types(b'root')
         self.assertEqual(b'root', instance.reads(4))
-        (told,) = domain_r.messages(wire.GAP)
+        (told,) = wait_for(lambda: domain_r.messages(wire.GAP))
         self.assertEqual(('serial0_in', 0, 6, 'exact'), tuple(
             told[name] for name in ('stream', 'at', 'bytes', 'kind')))
         self.assertEqual((), self.pair.gaps())

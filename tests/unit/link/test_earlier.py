@@ -158,7 +158,17 @@ class TestWorkerOfToday(base.BaseTestCase):
                        'generation': 2})
         self._vm('domain_r', 'running')
         self.assertEqual('live', self._ask('live', timeout_ms=30000)['state'])
+        # What the one before held down is let go.
+        self._is_sent(48, False)
         return domain_r
+
+    def _is_sent(self, number, down):
+        """Have QEMU take the next event, which is that of a key."""
+        asked, _ = self.end.wait_for('qmp', command='input-send-event')
+        (event,) = asked['arguments']['events']
+        self.assertEqual((number, down), (
+            event['data']['key']['data'], event['data']['down']))
+        self.end.send({'type': 'reply', 'id': asked['id'], 'result': None})
 
     def _last_key_is_answered(self):
         """QEMU answers to what the last worker had sent."""
@@ -216,13 +226,13 @@ class TestWorkerOfToday(base.BaseTestCase):
         wait_for(lambda: select.select([self.input], [], [], 0)[0])
         self.assertEqual(b'x', os.read(self.input, 10))
         domain_r.sends(input_event.Key(30, True))
-        asked, _ = self.end.wait_for('qmp', command='input-send-event')
-        self.end.send({'type': 'reply', 'id': asked['id'], 'result': None})
+        self._is_sent(30, True)
         wait_for(lambda: self._positions()['input0_in'] == 48)
         # It goes without an answer, and asks no more.
         self.assertEqual(1, len(self.end.refused))
-        self.assertEqual([1, 2], [gap['number']
-                                  for gap in self._ask('status')['gaps']])
+        # What only the one before had is lost: of each input another gap.
+        self.assertEqual(['serial0_in', 'input0_in'], [
+            gap['stream'] for gap in self._ask('status')['gaps'][2:]])
 
     def test_a_migration(self):
         self._last_key_is_answered()
