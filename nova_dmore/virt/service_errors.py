@@ -8,6 +8,12 @@ from glanceclient import exc as glance_exceptions
 from keystoneauth1 import exceptions as keystone_exceptions
 from neutronclient.common import exceptions as neutron_exceptions
 from nova import exception as nova_exception
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
+from nova_dmore import exception
+
+LOG = logging.getLogger(__name__)
 
 #: What a call to a service may raise: Nova translates some of the errors, and
 #: Keystone is asked before.
@@ -50,3 +56,18 @@ def perhaps_absent() -> Iterator[None]:
     except neutron_exceptions.NeutronClientException as error:
         if error.status_code != 404:
             raise
+
+
+@contextlib.contextmanager
+def one_of_many() -> Iterator[None]:
+    """Deletes one port of several: if it cannot be deleted, a line of the log
+    says so, and the others are deleted all the same.
+
+    :raises nova_dmore.exception.ServiceAwayError: none can be now.
+    """
+    try:
+        yield
+    except exception.ServiceAwayError:
+        raise
+    except exception.AddressError as error:
+        LOG.warning('%s', text.printable(error))

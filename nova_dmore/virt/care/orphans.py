@@ -35,6 +35,7 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import ports as ports_module
+from nova_dmore.virt import service_errors
 if TYPE_CHECKING:
     from nova import context as nova_context
 
@@ -108,17 +109,8 @@ class Orphans:
                          '%(uuid)s, which is no more; it was on host '
                          '%(host)s', {'port': port.port_id, 'host': port.host,
                                       'uuid': port.instance_uuid})
-                self._try_to_remove(port)
-
-    def _try_to_remove(self, port: Port) -> None:
-        """:raises nova_dmore.exception.ServiceAwayError: not now."""
-        try:
-            self.remove(port)
-        except exception.ServiceAwayError:
-            raise
-        except exception.AddressError as error:
-            # The others are deleted all the same.
-            LOG.warning('%s', text.printable(error))
+                with service_errors.one_of_many():
+                    self.remove(port)
 
     def remove(self, port: Port) -> None:
         """Delete one.

@@ -19,6 +19,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore.virt import service_errors
 from nova_dmore.virt import where
 from nova_dmore import wire
 if TYPE_CHECKING:
@@ -148,20 +149,11 @@ class Reconciler:
                 LOG.info('Deleting the port of the Domain R of instance %s, '
                          'which is no more', uuid)
                 self._pairs.remove_kernel_log(uuid)
-                self._delete_address(uuid)
+                with service_errors.one_of_many():
+                    self._pairs.addresses.delete(uuid)
         for uuid in self._pairs.kernel_logs():
             if self._pairs.get(uuid) is None and self._host(uuid) is None:
                 self._pairs.remove_kernel_log(uuid)
-
-    def _delete_address(self, uuid: str) -> None:
-        """:raises nova_dmore.exception.ServiceAwayError: not now."""
-        try:
-            self._pairs.addresses.delete(uuid)
-        except exception.ServiceAwayError:
-            raise
-        except exception.AddressError as error:
-            # The others are deleted all the same.
-            LOG.warning('%s', text.printable(error))
 
     def forget(self, instance_uuid: str) -> None:
         """A role takes the pair over; what was seen counts no more."""

@@ -203,14 +203,10 @@ def with_shadow_devices(xml: str, where: places.Places,
         nsmap={**old_root.nsmap, 'qemu': host_side.QEMU_NAMESPACE})
     root.text = old_root.text
     root.extend(list(old_root))
-    released = []
     display = host_side.has_display(root)
-    for device in host_side.first_serial_ports(root):
-        source = device.find('source')
-        if device.get('type') == 'tcp' and source is not None:
-            endpoint = (source.get('host'), int(source.get('service')))
-            if endpoint not in released:
-                released.append(endpoint)
+    serial_ports = list(host_side.first_serial_ports(root))
+    released = _tcp_ports(serial_ports)
+    for device in serial_ports:
         host_side.lead_serial_port(device, where, layout)
     # libvirt's own <listen type='socket'> would do, but asks for the
     # password, TLS and SASL of qemu.conf there too: those of a cloud whose
@@ -226,11 +222,19 @@ def with_shadow_devices(xml: str, where: places.Places,
 def tcp_ports(xml: str) -> list[tuple[str, int]]:
     """Host and port of each TCP console of an instance as Nova would start
     it."""
-    found = [(source.get('host'), int(source.get('service')))
-             for kind in ('serial', 'console') for source in
-             etree.fromstring(xml).iterfind(
-                 f"./devices/{kind}[@type='tcp']/source")]
-    return list(dict.fromkeys(found))
+    root = etree.fromstring(xml)
+    return _tcp_ports(root.findall('./devices/serial')
+                      + root.findall('./devices/console'))
+
+
+def _tcp_ports(devices: list[etree._Element]) -> list[tuple[str, int]]:
+    """Host and port of each of these that is one over TCP, once each: a
+    console may be the alias of a serial port."""
+    sources = [device.find('source') for device in devices
+               if device.get('type') == 'tcp']
+    return list(dict.fromkeys(
+        (source.get('host'), int(source.get('service')))
+        for source in sources if source is not None))
 
 
 def has_shadow_devices(xml: str) -> bool:
