@@ -143,6 +143,18 @@ class GraphicalTest(cloud.InstanceTest):
 
     image = 'guest'
 
+    @classmethod
+    def image_properties(cls):
+        """Those that the image has beside the usual ones."""
+        return {}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.machine.api.upload(
+            cls.image, Layout.from_environment().guest_image,
+            **cls.image_properties())
+
     def setUp(self):
         super().setUp()
         self.addOnException(lambda _what: self._drop())

@@ -10,7 +10,6 @@ from laboratory.browser import keys
 from laboratory.browser import novnc
 from laboratory.browser.browser import Browser
 from laboratory.testbed import emulator
-from laboratory.layout import Layout
 from laboratory.vnc import picture
 
 #: And not "reboot: Restarting system", which the kernel says before.
@@ -93,8 +92,5 @@ class UefiTest(BiosTest):
     image = 'guest-uefi'
 
     @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.machine.api.upload(
-            cls.image, Layout.from_environment().guest_image,
-            **emulator.uefi(cls.machine.place.cloud))
+    def image_properties(cls):
+        return emulator.uefi(cls.machine.place.cloud)

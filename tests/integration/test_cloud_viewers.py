@@ -10,7 +10,6 @@ from tests.integration import graphical
 from laboratory.browser.dotool import Dotool
 from laboratory.browser.viewer import TigerVnc
 from laboratory.clients.shell import Shell
-from laboratory.layout import Layout
 from laboratory.testbed import settings
 from laboratory.users.sessions import SshSession
 
@@ -95,11 +94,8 @@ class VirtioKeyboardTest(ViewerCase):
     image = 'guest-virtio-keyboard'
 
     @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.machine.api.upload(
-            cls.image, Layout.from_environment().guest_image,
-            hw_input_bus='virtio')
+    def image_properties(cls):
+        return {'hw_input_bus': 'virtio'}
 
     def test_typing(self):
         script = self.vncdotool()

@@ -9,10 +9,12 @@ from tests.unit.worker.devices.keyboard import killed_case
 
 KEYS = (29, 30, 31)
 
+PRESSED = strategies.tuples(
+    strategies.just('press'), strategies.sampled_from(KEYS),
+    strategies.booleans())
 #: A key or a button changes; more often than anything else.
 TYPED = strategies.one_of(
-    strategies.tuples(strategies.just('press'),
-                      strategies.sampled_from(KEYS), strategies.booleans()),
+    PRESSED,
     strategies.tuples(strategies.just('click'), strategies.integers(0, 3)))
 DOMAIN_R = strategies.sampled_from([('lose',), ('reboot',), ('connect',)])
 OTHERS = strategies.sampled_from(
@@ -21,11 +23,14 @@ _PAUSE = strategies.tuples(strategies.just('run_instance'),
                            strategies.booleans())
 
 
+#: After how many the worker is killed; None: it is not.
+LINES = strategies.none() | strategies.integers(0, 1500)
+
+
 def scripts(*steps):
     """Steps, and after how many lines of each the worker is killed."""
     return strategies.lists(strategies.tuples(
-        strategies.one_of(*steps),
-        strategies.none() | strategies.integers(0, 1500)), max_size=25)
+        strategies.one_of(*steps), LINES), max_size=25)
 
 
 class KilledTest(killed_case.KilledCase):

@@ -17,16 +17,20 @@ _MOVE = strategies.sampled_from(
 _REBOOT = strategies.just(('reboot',))
 _SLEEP = strategies.tuples(strategies.just('sleep'), strategies.booleans())
 #: No buttons: a destination that does not know them presses them again.
-_PRESSED = strategies.tuples(
-    strategies.just('press'), strategies.sampled_from(test_killed.KEYS),
-    strategies.booleans())
-_LINES = strategies.none() | strategies.integers(0, 1500)
-_MOVE_AWAY = strategies.tuples(
-    strategies.just('move'), strategies.lists(_LINES, min_size=4, max_size=12),
-    strategies.sampled_from(['first', 'last']))
-_MOVE_UNTOLD = strategies.tuples(
-    strategies.just('move'), strategies.lists(_LINES, min_size=4, max_size=12),
-    strategies.sampled_from(['late', 'never']))
+_PRESSED = test_killed.PRESSED
+
+
+def _moved(*told):
+    """A migration, after how many lines of each step of it a worker is killed,
+    and when the destination is told what the source had."""
+    return strategies.tuples(
+        strategies.just('move'),
+        strategies.lists(test_killed.LINES, min_size=4, max_size=12),
+        strategies.sampled_from(told))
+
+
+_MOVE_AWAY = _moved('first', 'last')
+_MOVE_UNTOLD = _moved('late', 'never')
 
 
 class MovedTest(killed_case.KilledCase):
