@@ -6,6 +6,11 @@ compute host. OVN's programs are those of Debian's packages, unpacked and not
 installed (``setup/prepare.py``).
 """
 
+import json
+from typing import Any
+
+from laboratory import command
+from laboratory.progress import Failure
 from laboratory.testbed import inifile, services, settings
 from laboratory.testbed.inifile import Sections
 from laboratory.testbed.node import Node
@@ -83,3 +88,34 @@ def controller_unit(place: Place, host: str) -> services.Unit:
                          [_program(place, name), _OVSDB],
                          place.log(host, name), {},
                          {'RuntimeDirectory': 'ovn', 'Type': 'exec'})
+
+
+def host_of(place: Place, port_id: str) -> str | None:
+    """Where OVN has a port; None: nowhere, or at two hosts, as while it moves.
+
+    That is its own word, of its southbound database. What Neutron shows as a
+    port's status is made of the changes that it has been told of.
+    """
+    bindings = _rows(place, ['find', 'Port_Binding',
+                             f'logical_port="{port_id}"'],
+                     'chassis', 'additional_chassis', 'up')
+    match bindings:
+        case [[['uuid', chassis], ['set', []], True]]:
+            names = {uuid: name for (_kind, uuid), name in _rows(
+                place, ['list', 'Chassis'], '_uuid', 'hostname')}
+            return names.get(chassis)
+    return None
+
+
+def _rows(place: Place, asked: list[str], *columns: str) -> list[list[Any]]:
+    """What the southbound database answers, by RFC 7047's values.
+
+    :raises Failure: it does not answer
+    """
+    answer = command.output(place.host(CONTROLLER).enter([
+        _program(place, 'ovn-sbctl'), f'--db=unix:{_socket("sb")}',
+        '--format=json', f'--columns={",".join(columns)}', *asked]))
+    if not answer:
+        raise Failure('ovn-sbctl', 'does not answer')
+    rows: list[list[Any]] = json.loads(answer)['data']
+    return rows
