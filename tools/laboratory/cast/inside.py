@@ -67,12 +67,14 @@ def _record(options: argparse.Namespace) -> int:
 def _play(subject: Dmore, stream: TextIO) -> None:
     """:raises Failure: something does not come"""
     *ssh, address = subject.ssh_command()
+    openstack = subject.place.layout.venv_program('openstack')
     window = Tmux(f'dmore-{subject.domain}', ['sh'], _COLUMNS, _ROWS)
     try:
         window.split(_BELOW_ROWS, 'sh')
         for pane in (_CONSOLE, _ADMINISTRATOR):
-            # What a user's own files would say of keys and hosts.
+            # What a user's own files would say of keys, hosts and programs.
             window.type(f'PS1="$ "; ssh() {{ {shlex.join(ssh)} "$@"; }}; '
+                        f'openstack() {{ {shlex.quote(openstack)} "$@"; }}; '
                         'clear\n', 0, pane)
         with Recording(window.attach(), stream, _TITLE, _COLUMNS, _ROWS):
             _scenes(window, subject, address)
