@@ -85,12 +85,13 @@ class Tmux:
         return self._run('capture-pane', '-p', '-t', f'.{pane}')
 
     def wait_for(self, what: str, seconds: float, pane: str = _FIRST) -> None:
-        """Until a pane shows a line that is this.
+        """Until a pane shows a line that begins with this.
 
         :raises Failure: it does not in time
         """
         deadline = time.monotonic() + seconds
-        while what not in self.text(pane).splitlines():
+        while not any(line.startswith(what)
+                      for line in self.text(pane).splitlines()):
             if time.monotonic() > deadline:
                 raise Failure('tmux', f'no {what!r}, but\n{self.text(pane)}')
             time.sleep(0.2)
