@@ -41,6 +41,17 @@ class RecordingTest(unittest.TestCase):
             pass
         self.assertLess(time.monotonic() - begin, 30)
 
+    def test_what_it_says_when_it_is_ended(self):
+        stream = io.StringIO()
+        with recording.Recording(
+                ['sh', '-c', 'trap "echo ended; exit" TERM; echo begun; '
+                 'while :; do sleep 0.1; done'], stream, '', 80, 24):
+            deadline = time.monotonic() + 10
+            while 'begun' not in stream.getvalue():
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+        self.assertNotIn('ended', stream.getvalue())
+
 
 class PictureTest(unittest.TestCase):
 

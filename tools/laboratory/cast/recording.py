@@ -33,6 +33,7 @@ class Recording:
         self._write({'version': _VERSION, 'width': columns, 'height': rows,
                      'timestamp': int(time.time()), 'title': title,
                      'env': {'TERM': 'xterm-256color'}})
+        self._ends = False
         self._file, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ,
                     struct.pack('HHHH', rows, columns, 0, 0))
@@ -55,7 +56,8 @@ class Recording:
                 data = os.read(self._file, 1 << 16)
             except OSError:     # the other side is closed: the program's end
                 return
-            if text := decoder.decode(data):
+            # What it says of being ended is not what it was to show.
+            if (text := decoder.decode(data)) and not self._ends:
                 self._write([round(time.monotonic() - self._begin, 3), 'o',
                              text])
 
@@ -63,6 +65,7 @@ class Recording:
         return self
 
     def __exit__(self, *_why: object) -> None:
+        self._ends = True
         self._process.terminate()
         self._process.wait()
         self._thread.join()
