@@ -21,6 +21,7 @@ from nova_dmore.gateway import index as index_module
 from nova_dmore.gateway import public_key
 from nova_dmore.gateway import session
 from nova_dmore.gateway import store as store_module
+from nova_dmore import program
 
 PROGRAM = 'nova-dmore-gateway'
 CONFIG = pathlib.Path('/etc/nova-dmore/gateway.conf')
@@ -132,7 +133,11 @@ def _answer(arguments: argparse.Namespace) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the command; returns its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
+    return program.run(
+        PROGRAM, lambda: _command(sys.argv[1:] if argv is None else argv))
+
+
+def _command(argv: Sequence[str]) -> int:
     try:
         # As sshd runs a shell.
         if len(argv) == 2 and argv[0] == '-c':
@@ -142,6 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except ValueError as error:
         print(f'{PROGRAM}: {error}', file=sys.stderr)
+    except BrokenPipeError:
+        raise       # nobody reads the answer
     except (exception.DMoreError, OSError) as error:
         _log(str(error))
     return 1

@@ -89,7 +89,8 @@ def sshd_config(text: str, program: pathlib.Path, config: pathlib.Path,
     :raises exception.ConfigurationError: the choice cannot be used
     """
     if not 0 < choice.port < 65536:
-        raise exception.ConfigurationError(f'--port: {choice.port}')
+        raise exception.ConfigurationError(
+            f'--port: {choice.port} is no port; name one from 1 to 65535')
     try:
         listen = [ipaddress.ip_address(each) for each in choice.listen]
     except ValueError as error:

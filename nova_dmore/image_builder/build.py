@@ -87,7 +87,10 @@ def build(output: pathlib.Path, report: steps.Report, rebuild: bool = False,
     lines = servers.installed()
     report('servers: ' + ', '.join(map(str.strip, lines)))
     wanted = recipe(suite, list(mirrors), lines)
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise exception.ImageError(f'--output: {error}') from error
     if not rebuild and (known := _known(output, wanted)) is not None:
         report(f'{known}: is up to date')
         return known

@@ -12,6 +12,7 @@ from nova_dmore.image_builder import build
 from nova_dmore.image_builder import tree
 from nova_dmore.image_builder import upload
 from nova_dmore import image_file
+from nova_dmore import program
 
 DEFAULT_OUTPUT = pathlib.Path('/var/cache/nova-dmore')
 
@@ -58,6 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     The last line of standard output is the result: the path of the file that
     was built, the id of the image in Glance, or the digest.
     """
+    return program.run('nova-dmore-image', lambda: _command(argv))
+
+
+def _command(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     started = time.monotonic()
 

@@ -22,6 +22,7 @@ from nova_dmore.cmd.manage import renew
 from nova_dmore.cmd.manage import secrets
 from nova_dmore.cmd.manage import session
 from nova_dmore import exception
+from nova_dmore import program
 
 _PROGRAM = 'nova-dmore-manage'
 _NOUNS = (pair, session, recording, renew, image, host, orphans, secrets)
@@ -47,10 +48,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the command; returns its exit status, which is an
-    :class:`output.Status`.
+    :class:`output.Status`, or that of :func:`program.run`.
 
     Standard output has the answer and nothing else.
     """
+    return program.run(_PROGRAM, lambda: _command(argv), output.Status.ERROR)
+
+
+def _command(argv: Sequence[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         answer = arguments.run(arguments)

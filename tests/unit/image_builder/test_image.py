@@ -122,6 +122,14 @@ class CommandTest(unittest.TestCase):
                 self.assertEqual(0, cli.main(['build', *words]))
                 self.assertEqual(expected, made.call_args.args[3:])
 
+    def test_a_directory_that_cannot_be(self) -> None:
+        with contextlib.redirect_stderr(io.StringIO()) as said, \
+                mock.patch('os.geteuid', return_value=0):
+            self.assertEqual(
+                1, cli.main(['build', '--output', '/dev/null/x']))
+        self.assertIn('nova-dmore-image: --output: ', said.getvalue())
+        self.assertIn('/dev/null/x', said.getvalue())
+
     def test_release_that_nobody_has_tried(self) -> None:
         with self.assertRaises(SystemExit), \
                 contextlib.redirect_stderr(io.StringIO()) as said:
