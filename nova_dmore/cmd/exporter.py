@@ -7,6 +7,7 @@ To be run as nova-compute's user. See :mod:`nova_dmore.metrics.exporter`.
 import argparse
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Sequence
 
@@ -27,13 +28,29 @@ def _parser() -> argparse.ArgumentParser:
         help='of nova-compute, may be repeated (default: nova.conf and '
         'nova-compute.conf where Nova finds them)')
     parser.add_argument(
-        '--output', required=True, metavar='FILE',
+        '--output', required=True, type=_prom, metavar='FILE',
         help='its name must end in .prom, and its directory is the '
         'collector\'s')
     parser.add_argument(
-        '--interval', type=float, default=15.0, metavar='SECONDS',
+        '--interval', type=_seconds, default=15.0, metavar='SECONDS',
         help='between two of them (default: 15); 0: write it once')
     return parser
+
+
+def _prom(path: str) -> str:
+    """A file that the collector reads: it passes over all others."""
+    if not path.endswith('.prom'):
+        raise argparse.ArgumentTypeError(
+            f'the name of {path!a} does not end in .prom')
+    return path
+
+
+def _seconds(text: str) -> float:
+    """A time that one can sleep."""
+    seconds = float(text)
+    if not 0 <= seconds <= threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f'{text!a} is no number of seconds')
+    return seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:

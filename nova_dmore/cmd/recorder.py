@@ -2,6 +2,7 @@
 """``nova-dmore-recorder``: see :mod:`nova_dmore.recorder`."""
 
 import os
+import pathlib
 import sys
 
 from nova_dmore import exception
@@ -12,6 +13,22 @@ from nova_dmore.recorder import options
 from nova_dmore.recorder import recorder
 
 
+def _make(directory: pathlib.Path) -> None:
+    """Have what is recorded into.
+
+    :raises exception.ConfigurationError: this user cannot.
+    """
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise exception.ConfigurationError(
+            f'[recorder] directory: {error}; make it, for the user of the '
+            'recorder alone') from error
+    if not os.access(directory, os.W_OK):
+        raise exception.ConfigurationError(
+            f'[recorder] directory: {directory} is not this user\'s')
+
+
 def main() -> int:
     """Process entry."""
     try:
@@ -20,11 +37,8 @@ def main() -> int:
         privileges.restrict()
         crash.install()
         os.umask(0o077)
-        given.directory.mkdir(mode=0o700, exist_ok=True)
-        if not os.access(given.directory, os.W_OK):
-            raise exception.ConfigurationError(
-                f'[recorder] directory: {given.directory} is not this user\'s')
-        os.listdir(given.run_dir)
+        _make(given.directory)
+        options.check_run_dir(given.run_dir)
         try:
             this = recorder.Recorder(given)
         except BlockingIOError as error:

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from nova_dmore import conf_file
+from nova_dmore import exception
 from nova_dmore.recorder import recorder
 
 GROUP = cfg.OptGroup('recorder', title='The recorder of serial consoles')
 
 OPTIONS = [
-    cfg.StrOpt(
-        'run_dir', default='/run/nova-dmore',
+    cfg.Opt(
+        'run_dir', type=conf_file.AbsolutePath(), default='/run/nova-dmore',
         help='Directory of the host service: [hostd] run_dir of its '
              'configuration. The recorder runs as the user of that service.'),
-    cfg.StrOpt(
-        'directory', default='/var/lib/nova-dmore-recorder',
+    cfg.Opt(
+        'directory', type=conf_file.AbsolutePath(),
+        default='/var/lib/nova-dmore-recorder',
         help='Directory for what is recorded, with a folder for each '
              'instance. It must belong to the user of the recorder, and '
              'nobody else should be able to read it.'),
@@ -48,3 +50,17 @@ def read(arguments: Sequence[str]) -> recorder.Options:
     return recorder.Options(
         os.path.abspath(given.run_dir), pathlib.Path(given.directory),
         given.max_mib << 20, given.keep_days * 86400.0)
+
+
+def check_run_dir(run_dir: str) -> None:
+    """See that the host service has been there.
+
+    :raises exception.ConfigurationError: it has not, or this user may not
+        look.
+    """
+    try:
+        os.listdir(run_dir)
+    except OSError as error:
+        raise exception.ConfigurationError(
+            f'[recorder] run_dir: {error}; it is made by nova-dmore-hostd, '
+            'whose user this has to be run as, or as root') from error

@@ -80,9 +80,23 @@ def _reading(run: Callable[[recorder.Options, argparse.Namespace], Any]
 
 def _paths(given: recorder.Options, server: str | None
            ) -> list[pathlib.Path]:
-    names = sorted(os.listdir(given.directory)) if server is None else [server]
+    names = _recorded(given) if server is None else [server]
     return [path for name in names if folders.is_uuid(name)
             for path in files.casts(given.directory / name)]
+
+
+def _recorded(given: recorder.Options) -> list[str]:
+    """What there is in the directory, sorted.
+
+    :raises exception.ConfigurationError: it cannot be read.
+    """
+    try:
+        return sorted(os.listdir(given.directory))
+    except OSError as error:
+        raise exception.ConfigurationError(
+            f'[recorder] directory: {error}; nova-dmore-recorder makes it '
+            'when it is started, and this has to be run as its user, or as '
+            'root') from error
 
 
 def _parts(paths: Iterable[pathlib.Path]) -> Iterator[export.Part]:
@@ -128,6 +142,8 @@ def _prune(given: recorder.Options, arguments: argparse.Namespace
            ) -> output.Table:
     keep_s = (given.keep_s if arguments.days is None
               else arguments.days * 86400)
+    _recorded(given)
+    options.check_run_dir(given.run_dir)
     removed = files.prune(
         given.directory, time.time() - keep_s,
         set(folders.Folders(given.run_dir).instances()),

@@ -193,7 +193,14 @@ class ProgramTest(base.BaseTestCase):
         for arguments in (('export', _OTHER), ('list',), ('prune',)):
             status, _, errors = self._manage(*arguments)
             self.assertEqual(output.Status.ERROR, status)
-            self.assertTrue(errors)
+            self.assertIn(str(self.directory) if arguments != (
+                'export', _OTHER) else _OTHER, errors)
+        self.assertIn('[recorder] directory', self._manage('list')[2])
+        self._configure(run_dir='/nowhere')
+        self.directory.mkdir(exist_ok=True)
+        self.assertIn('[recorder] run_dir', self._manage('prune')[2])
+        self._configure()
+        self.directory.rmdir()
         made = files.Files(self.directory_of(_OTHER), 1 << 20, 'x')
         made.append(0, b'one', 3)
         made.close()
@@ -207,10 +214,17 @@ class ProgramTest(base.BaseTestCase):
         process = self._start()
         self.assertEqual(1, process.wait(_WAIT_S))
         self.assertIn('max_mib', process.stderr.read())
-        self._configure(run_dir='/nowhere')
-        process = self._start()
-        self.assertEqual(1, process.wait(_WAIT_S))
-        self.assertIn('/nowhere', process.stderr.read())
+        for option, value, to_do in (
+                ('run_dir', '/nowhere', 'nova-dmore-hostd'),
+                ('directory', '/nowhere/recordings', 'make it'),
+                ('directory', self.conf, 'make it')):
+            self._configure(**{option: value})
+            process = self._start()
+            self.assertEqual(1, process.wait(_WAIT_S))
+            (line,) = process.stderr.read().splitlines()
+            self.assertIn(f'[recorder] {option}: ', line)
+            self.assertIn(str(value), line)
+            self.assertIn(to_do, line)
         self._configure()
         lock = locks.acquire_as_recorder(self.pair.hostd.run_dir)
         self.addCleanup(os.close, lock)

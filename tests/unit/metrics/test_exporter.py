@@ -152,6 +152,21 @@ class CommandTest(base.BaseTestCase):
                                    self.output, '--interval', '0'])
         return status, errors.getvalue()
 
+    def test_a_wrong_command_line(self):
+        for given, named in (
+                (('--interval', '-1'), '--interval'),
+                (('--interval', 'nan'), '--interval'),
+                (('--interval', 'inf'), '--interval'),
+                (('--output', self.folder.join('it.txt')), 'it.txt')):
+            errors = io.StringIO()
+            with contextlib.redirect_stderr(errors):
+                ended = self.assertRaises(
+                    SystemExit, command.main,
+                    ['--output', self.output, *given])
+            self.assertEqual(2, ended.code)
+            self.assertIn(named, errors.getvalue())
+            self.assertEqual([], os.listdir(self.folder.path))
+
     def _written(self):
         with open(self.output) as file:
             return _samples(parser.text_fd_to_metric_families(file))
