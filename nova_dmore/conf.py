@@ -10,6 +10,7 @@ import copy
 from oslo_config import cfg
 from oslo_config import types
 
+from nova_dmore import conf_file
 from nova_dmore import wire
 
 GROUP = cfg.OptGroup(
@@ -83,22 +84,25 @@ OPTIONS = [
              'printed by "nova-dmore-image digest". If set, no other image '
              'is used for new pairs. No default: the digest that Glance '
              'holds is trusted.'),
-    cfg.StrOpt(
-        'image_cache_dir', default='/var/lib/nova-dmore/images',
+    cfg.Opt(
+        'image_cache_dir', type=conf_file.AbsolutePath(),
+        default='/var/lib/nova-dmore/images',
         help='Directory that holds unpacked Domain R images, one '
              'sub-directory per digest. It must have the same path on all '
              'hosts. It and the directories that lead to it must belong to '
              'root or to the user of nova-compute, and nobody else may be '
              'able to write them.'),
-    cfg.StrOpt(
-        'run_dir', default='/run/nova-dmore',
+    cfg.Opt(
+        'run_dir', type=conf_file.AbsolutePath(),
+        default='/run/nova-dmore',
         help='Directory of the host service, nova-dmore-hostd: [hostd] '
              'run_dir of its own configuration. It must have the same path '
              'on all hosts. Rules of mandatory access control that name it '
              'give each QEMU the sub-directory that is named as its AppArmor '
              'profile.'),
-    cfg.StrOpt(
-        'record_dir', default='/run/nova-dmore-records',
+    cfg.Opt(
+        'record_dir', type=conf_file.AbsolutePath(),
+        default='/run/nova-dmore-records',
         help='Directory in which nova-compute keeps what it knows of its '
              'pairs. It must belong to the user of nova-compute, be local to '
              'the host, and should be emptied at a boot.'),
@@ -108,8 +112,9 @@ OPTIONS = [
         deprecated_reason='The host service makes the sockets of the pairs: '
                           'see [hostd] qemu_group of its configuration.',
         help='Ignored. No default: nothing is set that is ignored.'),
-    cfg.StrOpt(
-        'log_dir', default='/var/log/nova-dmore',
+    cfg.Opt(
+        'log_dir', type=conf_file.AbsolutePath(),
+        default='/var/log/nova-dmore',
         help='Directory for the logs of the Domain R kernels.'),
     cfg.IntOpt(
         'memory_mib', min=48, max=1024,
@@ -343,6 +348,19 @@ def register(conf: cfg.ConfigOpts) -> None:
     # configurations with the same group would see each other's values.
     conf.register_group(copy.deepcopy(GROUP))
     conf.register_opts(OPTIONS, group=GROUP.name)
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """Look at the value of each option, which oslo.config does when it is
+    read, perhaps much later.
+
+    Called by nova-compute and by each program that reads its files, when it
+    starts.
+
+    :raises nova_dmore.exception.ConfigurationError: one cannot be used.
+    """
+    conf_file.values(conf, GROUP.name, [
+        each for each in OPTIONS if not each.deprecated_for_removal])
 
 
 def warn_of_ignored(conf: cfg.ConfigOpts) -> None:

@@ -10,6 +10,7 @@ from oslo_config import cfg
 from oslo_utils import uuidutils
 
 from nova_dmore import conf as dmore_conf
+from nova_dmore import conf_file
 from nova_dmore import exception
 
 
@@ -36,13 +37,12 @@ def read(conf: cfg.ConfigOpts, given: Sequence[str] | None) -> None:
     """Read the files of nova-compute.
 
     :param given: ``--config-file``.
-    :raises nova_dmore.exception.ConfigurationError: they cannot be read.
+    :raises nova_dmore.exception.ConfigurationError: they cannot be read, or
+        an option of ``[dmore]`` cannot be used.
     """
-    try:
-        conf([], project='nova',
-             default_config_files=files() if given is None else given)
-    except cfg.Error as error:
-        raise exception.ConfigurationError(str(error)) from error
+    conf_file.parse(conf, [], files() if given is None else given,
+                    project='nova')
+    dmore_conf.check(conf)
 
 
 def check_user(options: cfg.ConfigOpts.GroupAttr) -> None:

@@ -19,12 +19,19 @@ from oslo_upgradecheck import upgradecheck
 from nova_dmore.cmd import hypervisor
 from nova_dmore.cmd import settings
 from nova_dmore import conf as dmore_conf
+from nova_dmore import conf_file
+from nova_dmore import exception
+from nova_dmore import program
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.checks import table
 from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import factory
 
 CONF = nova.conf.CONF
+
+_PROGRAM = 'nova-dmore-status'
+#: The library's own exit status after an error.
+_ERROR = 255
 
 _CODES = {result.Level.GOOD: upgradecheck.Code.SUCCESS,
           result.Level.WARNING: upgradecheck.Code.WARNING,
@@ -40,7 +47,12 @@ def _ask_hosts() -> dict[str, dict[str, Any] | None]:
 def _as_upgrade_check(check: table.Check
                       ) -> Callable[[Any], upgradecheck.Result]:
     def run(checks: Any) -> upgradecheck.Result:
-        found = check.of(checks.subject)
+        try:
+            found = check.of(checks.subject)
+        except Exception as error:  # noqa: H201
+            # What nobody foresaw must not keep the other checks from being
+            # made, nor make of the answer what no program can read.
+            found = result.not_checked(f'{type(error).__name__}: {error}')
         return upgradecheck.Result(_CODES[found.level], found.text or None)
     return run
 
@@ -66,11 +78,25 @@ class Checks(upgradecheck.UpgradeCommands):     # type: ignore[misc]
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the command; returns its exit status: 0, 1 if there is
     a warning, 2 if something would not work, 255 after an error."""
+    return program.run(
+        _PROGRAM, lambda: _command(sys.argv[1:] if argv is None else argv),
+        _ERROR)
+
+
+def _command(argv: Sequence[str]) -> int:
+    """What ``upgradecheck.main()`` does, which ends in a traceback where a
+    file or an option is wrong."""
     dmore_conf.register(CONF)
-    status: int = upgradecheck.main(
-        CONF, project='nova', upgrade_command=Checks(),
-        argv=list(sys.argv[1:] if argv is None else argv),
-        default_config_files=settings.files())
+    upgradecheck.register_cli_options(CONF, Checks())
+    try:
+        conf_file.parse(CONF, argv, settings.files(), project='nova')
+        dmore_conf.check(CONF)
+    except exception.ConfigurationError as error:
+        print(f'{_PROGRAM}: {error}', file=sys.stderr)
+        return _ERROR
+    # Where the library finds --json.
+    upgradecheck.CONF = CONF
+    status: int = upgradecheck.run(CONF)
     return status
 
 

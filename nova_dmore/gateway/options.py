@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from keystoneauth1 import loading
 from oslo_config import cfg
 
+from nova_dmore import conf_file
 from nova_dmore import exception
 
 NAME = 'gateway'
@@ -83,13 +84,9 @@ def read(files: Sequence[str]) -> Options:
     conf.register_opts(OPTIONS, group=GROUP)
     loading.register_session_conf_options(conf, NAME)
     loading.register_auth_conf_options(conf, NAME)
-    try:
-        conf([], project='nova-dmore', prog='nova-dmore-gateway',
-             default_config_files=list(files))
-        found = Options(conf, **{each.dest: conf.gateway[each.dest]
-                                 for each in OPTIONS})
-    except cfg.Error as error:
-        raise exception.ConfigurationError(str(error)) from error
+    conf_file.parse(conf, [], files, project='nova-dmore',
+                    prog='nova-dmore-gateway')
+    found = Options(conf, **vars(conf_file.values(conf, NAME, OPTIONS)))
     if not found.management_network:
         raise exception.ConfigurationError(
             '[gateway] management_network is not set; name the Neutron '

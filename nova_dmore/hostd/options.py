@@ -19,13 +19,14 @@ from nova_dmore.posix import groups
 GROUP = cfg.OptGroup('hostd', title='The host service of nova-dmore')
 
 OPTIONS = [
-    cfg.StrOpt(
-        'run_dir', default='/run/nova-dmore',
+    cfg.Opt(
+        'run_dir', type=conf_file.AbsolutePath(), default='/run/nova-dmore',
         help='Directory for the sockets of the pairs. It must be that of '
              '[dmore] run_dir of nova-compute, belong to the user of this '
              'service, and is emptied at a boot.'),
-    cfg.StrOpt(
-        'state_dir', default='/var/lib/nova-dmore-hostd',
+    cfg.Opt(
+        'state_dir', type=conf_file.AbsolutePath(may_be_empty=True),
+        default='/var/lib/nova-dmore-hostd',
         help='Directory in which the service remembers which instances it has '
              'pairs of, so that these can be started after a boot of the host '
              'by others than Nova (libvirt-guests, virsh start). It must '

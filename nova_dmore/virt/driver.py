@@ -19,7 +19,6 @@ from nova.virt.libvirt import driver as libvirt_driver
 import nova.conf
 from oslo_log import log as logging
 
-from nova_dmore import conf as dmore_conf
 from nova_dmore.virt import assembly
 from nova_dmore.virt import boundary
 from nova_dmore.virt.checks import start as start_checks
@@ -56,8 +55,7 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
                  ) -> None:
         """Called once by nova-compute; connects to nothing yet."""
         super().__init__(virtapi, read_only=read_only)
-        dmore_conf.register(CONF)
-        dmore_conf.warn_of_ignored(CONF)
+        start_checks.register_options(CONF)
         self._host = inventory.DMoreHost(
             self._uri(), read_only,
             lifecycle_event_handler=self.emit_event,

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import re
+import tempfile
 
 from oslo_config import cfg
 from oslotest import base
 
 from nova_dmore import conf
+from nova_dmore import exception
 
 #: Options that hold an amount, and the unit that the help must name.
 UNITS = {'_mib': 'MiB', '_kib': 'KiB', '_ms': 'milliseconds',
@@ -75,6 +77,22 @@ class OptionsTest(base.BaseTestCase):
         ((group, options),) = conf.list_opts()
         self.assertEqual('dmore', group.name)
         self.assertIs(conf.OPTIONS, options)
+
+    def test_a_value_that_cannot_be_is_found_at_once(self):
+        for wrong in ('ssh_port = 99999', 'memory_mib = -1', 'hold = perhaps',
+                      'vnc_keymap = xx', 'image_digest = ab', 'run_dir =',
+                      'record_dir = records', 'image_cache_dir = ./images',
+                      'log_dir =', 'watch_interval = soon'):
+            with tempfile.NamedTemporaryFile('w', suffix='.conf') as file:
+                file.write(f'[dmore]\n{wrong}\n')
+                file.flush()
+                options = cfg.ConfigOpts()
+                conf.register(options)
+                options([], default_config_files=[file.name])
+            error = self.assertRaises(exception.ConfigurationError,
+                                      conf.check, options)
+            self.assertIn(f'[dmore] {wrong.split(" =")[0]}: ', str(error))
+            self.assertIn(file.name, str(error))
 
     def test_digest_is_checked(self):
         options = cfg.ConfigOpts()

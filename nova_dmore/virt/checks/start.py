@@ -3,13 +3,35 @@
 that is not good, and none for the others."""
 
 import threading
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
+from nova_dmore import conf as dmore_conf
+from nova_dmore import exception
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.checks import table
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 LOG = logging.getLogger(__name__)
+
+
+def register_options(conf: 'cfg.ConfigOpts') -> None:
+    """Have Nova know the ``[dmore]`` options, and say which cannot be used.
+
+    Called by the driver's constructor, of whose errors nova-compute would say
+    that the driver is none.
+
+    :raises SystemExit: one cannot be used.
+    """
+    dmore_conf.register(conf)
+    try:
+        dmore_conf.check(conf)
+    except exception.ConfigurationError as error:
+        LOG.critical('%s', error)
+        raise SystemExit(1) from error
+    dmore_conf.warn_of_ignored(conf)
 
 
 def check(subject: table.Subject) -> str | None:

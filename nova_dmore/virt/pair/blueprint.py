@@ -5,6 +5,7 @@
 import dataclasses
 from typing import Any, TYPE_CHECKING
 
+from nova_dmore import conf as dmore_conf
 from nova_dmore import places
 from nova_dmore.virt.config import config_message
 from nova_dmore.virt.config import sources
@@ -82,7 +83,12 @@ class Blueprint:
 
     def sources(self) -> str:
         """What the CONFIG messages of all pairs are made from, to be compared;
-        it reads files."""
+        it reads files.
+
+        :raises nova_dmore.exception.ConfigurationError: an option cannot be
+            used since the options were read again.
+        """
+        dmore_conf.check(self._conf)
         return sources.digest(self._conf.dmore, self._conf.vnc.enabled)
 
     @staticmethod

@@ -3,6 +3,7 @@
 import io
 import json
 import pathlib
+from contextlib import redirect_stderr
 from contextlib import redirect_stdout
 
 import fixtures
@@ -231,6 +232,39 @@ class StatusTest(fake_host.HostTestCase):
         self.assertEqual(WARNING, code, results)
         self.assertEqual({'Encrypted live migrations'}, {
             name for name, result in results.items() if result != GOOD})
+
+    def test_what_nobody_foresaw(self):
+        self.images.newest.side_effect = RuntimeError('oh')
+        results = self._results()
+        for title in ('Image of Domain R', 'Other compute hosts'):
+            found = results.pop(title)
+            self.assertEqual(WARNING, found.code)
+            self.assertIn('Not checked', found.details)
+            self.assertIn('RuntimeError: oh', found.details)
+        self.assertEqual({GOOD}, {
+            result.code for result in results.values()})
+
+    def _refused(self, file):
+        """What it says, instead of checking, of a file of configuration."""
+        options = nova.conf.cfg.ConfigOpts()
+        self.useFixture(fixtures.MockPatchObject(status, 'CONF', options))
+        output, errors = io.StringIO(), io.StringIO()
+        with redirect_stdout(output), redirect_stderr(errors):
+            code = status.main(
+                ['--config-file', file, 'upgrade', 'check', '--json'])
+        self.assertEqual((255, ''), (code, output.getvalue()))
+        (line,) = errors.getvalue().splitlines()
+        return line
+
+    def test_what_cannot_be_read(self):
+        folder = self.secret.parent
+        for file in (folder, folder / 'missing.conf'):
+            self.assertIn(str(file), self._refused(str(file)))
+        file = folder / 'nova.conf'
+        file.write_text('[dmore]\nssh_port = 99999\n')
+        line = self._refused(str(file))
+        self.assertIn('nova-dmore-status: [dmore] ssh_port: ', line)
+        self.assertIn(str(file), line)
 
     def test_the_files_of_nova_compute(self):
         home = pathlib.Path(self.useFixture(fixtures.TempHomeDir()).path)

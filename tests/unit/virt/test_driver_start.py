@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is said, and checked, when nova-compute starts."""
 
+import os
 from unittest import mock
 
 import fixtures
 import nova.conf
+from oslo_config import cfg
 
 from nova_dmore.client import host_service
 from nova_dmore import exception
@@ -21,6 +23,23 @@ class MadeTest(driver_case.DriverTestCase):
         self.assertEqual(made._capacity.claim, made._pairs.claim)
         self.assertIs(made._pairs, made._destination._pairs)
         self.assertEqual(made._watch.changed, made._pairs.on_change)
+
+
+class WrongOptionTest(driver_case.DriverTestCase):
+
+    def test_nova_compute_ends_with_one_line(self):
+        self.stock('__init__', return_value=None)
+        conf = cfg.ConfigOpts()
+        path = os.path.join(self.useFixture(fixtures.TempDir()).path, 'x.conf')
+        with open(path, 'w') as file:
+            file.write('[dmore]\nprecopy_timeout = 0\n')
+        conf([], default_config_files=[path])
+        self.useFixture(fixtures.MockPatchObject(driver, 'CONF', conf))
+        ended = self.assertRaises(SystemExit, driver.DMoreDriver, None)
+        self.assertEqual(1, ended.code)
+        (line,) = self.log.output.splitlines()
+        self.assertIn('[dmore] precopy_timeout: ', line)
+        self.assertIn(path, line)
 
 
 class StartTest(driver_case.DriverTestCase):
