@@ -11,6 +11,7 @@ import tempfile
 
 from oslotest import base
 
+from nova_dmore import conf
 from tests.unit import as_installed
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -58,6 +59,21 @@ class SamplesTest(base.BaseTestCase):
     def test_of_the_recorder(self):
         self._assert_up_to_date('recorder.conf.sample',
                                 'recorder-config-generator.conf', 'keep_days')
+
+
+class ChangesTest(base.BaseTestCase):
+    """What can be changed while instances run."""
+
+    def test_every_option(self):
+        text = (_ROOT / 'doc/source/configuration/index.rst').read_text()
+        _, _, text = text.partition('\nChanges while instances run\n')
+        text, _, _ = text.partition('\nHow users find')
+        self.assertIn('the ports and networks of the three servers', text)
+        named = set(re.findall(r'``(\w+)``', text))
+        self.assertEqual([], [
+            option.name for option in conf.OPTIONS
+            if option.mutable and option.name not in named
+            and not option.name.endswith(('_port', '_networks'))])
 
 
 class ClaimsTest(base.BaseTestCase):

@@ -182,6 +182,13 @@ class WithoutDependenciesTest(base.BaseTestCase):
         self.assertEqual(others, {name.replace('.', '_') for name in
                                   self._named('admin/ssh-gateway.rst')})
 
+    def test_who_builds_the_image(self):
+        named = re.findall(r'``pip install (\w+)``', _GUIDE.read_text())
+        _, others = test_imports.RULES['image_builder']
+        # openstacksdk brings keystoneauth1.
+        self.assertEqual({name.replace('openstack', 'openstacksdk')
+                          for name in others - {'keystoneauth1'}}, set(named))
+
     def test_users(self):
         (client,) = self._named('user/ssh.rst')
         brought, more = set(), {client}
