@@ -20,12 +20,17 @@ def upload(path: pathlib.Path, report: steps.Report,
     :param visibility: ``public``, which only an operator can make an image
         (so nova-compute trusts one of the right name), or ``private``
     :raises ImageError: the file is not an image, the environment names no
-        cloud, or Glance refused
+        cloud, Glance refused, or openstacksdk is not there
     """
     # Only needed here, and large: building needs no OpenStack client.
-    from keystoneauth1 import exceptions as keystone_exceptions
-    import openstack
-    from openstack import exceptions
+    try:
+        from keystoneauth1 import exceptions as keystone_exceptions
+        import openstack
+        from openstack import exceptions
+    except ImportError as error:
+        raise exception.ImageError(
+            f'{error}: install openstacksdk, which an upload needs'
+        ) from error
 
     digest = image_file.digest(path)
     manifest = _manifest(path)

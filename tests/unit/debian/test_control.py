@@ -14,9 +14,10 @@ _PARTS = {
     'nova-dmore-hostd': (
         'channel', 'conf_file.py', 'hostd', 'keeper', 'link', 'posix',
         'recorder', 'wire'),
-    'nova-compute-dmore': ('client', 'cmd', 'conf.py', 'metrics', 'virt'),
-    'nova-dmore-gateway': ('gateway',),
-    'nova-dmore-image': ('image_builder',)}
+    'nova-compute-dmore': ('client', 'cmd', 'conf.py', 'metrics',
+                           'program.py', 'virt'),
+    'nova-dmore-gateway': ('conf_file.py', 'gateway', 'program.py'),
+    'nova-dmore-image': ('image_builder', 'program.py')}
 #: What comes with something else that a package depends on: Nova's packages
 #: have their modules, and the host service is on each compute host.
 _COMES = {'nova-compute-dmore': {'nova', 'oslo_config', 'setproctitle'}}
@@ -56,6 +57,15 @@ class ControlTest(base.BaseTestCase):
             self.assertEqual(
                 imported - _COMES.get(package, set()),
                 {_MODULES.get(name, name) for name in names}, package)
+
+    def test_programs(self):
+        """What runs them: lintian asks for it by this name."""
+        with_programs = {
+            path.stem for path in (_REPOSITORY / 'debian').glob('*.install')
+            if 'usr/bin/' in path.read_text()}
+        self.assertEqual(set(_PARTS), with_programs)
+        for package in with_programs:
+            self.assertIn('python3:any', _needed(package))
 
     def test_users_are_made_by_systemd(self):
         """With what debhelper adds, and by nothing else."""

@@ -53,6 +53,12 @@ class UploadTest(unittest.TestCase):
         image.create_image.return_value.id = 'new'
         return image
 
+    def test_without_openstacksdk(self) -> None:
+        with mock.patch.dict('sys.modules', {'openstack': None}), \
+                self.assertRaisesRegex(exception.ImageError,
+                                       'install openstacksdk'):
+            self.upload()
+
     def there(self, **changes: object) -> mock.Mock:
         return mock.Mock(**{
             'id': 'old', 'status': 'active', 'visibility': 'public',
