@@ -50,6 +50,9 @@ def parse(conf: cfg.ConfigOpts, arguments: Sequence[str],
     try:
         conf(arguments, default_config_files=list(default_config_files),
              **names)
+    except cfg.ConfigFilesPermissionDeniedError as error:
+        raise exception.ConfigurationError(
+            f'{error}; run it as a user who may read them') from error
     except (cfg.Error, OSError) as error:
         raise exception.ConfigurationError(str(error)) from error
     except UnicodeDecodeError as error:

@@ -3,6 +3,7 @@
 
 import pathlib
 import tempfile
+from unittest import mock
 
 from oslo_config import cfg
 from oslotest import base
@@ -58,6 +59,11 @@ class ReadTest(base.BaseTestCase):
         self.path.write_bytes(b'[pen]\nport = \xff\n')
         self.assertIn(f'{self.path} is no file of configuration',
                       self._error(self._read_file))
+        # What it does for any user but root.
+        with mock.patch('oslo_config.cfg.open', create=True,
+                        side_effect=PermissionError(13, 'no')):
+            self.assertRegex(self._error(self._read_file),
+                             f'{self.path}; run it as a user who may read')
         self.path.write_text('a word\n')
         self.assertIn(str(self.path), self._error(self._read_file))
         self.path.unlink()

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import nova.conf
+from oslo_config import cfg
+
+from nova_dmore import conf as dmore_conf
+from nova_dmore import exception
 from nova_dmore.virt.network import plug
 from nova_dmore.virt.pair import blueprint
 from tests.unit.virt import fake_host
@@ -34,6 +39,26 @@ class ConfigTest(fake_host.HostTestCase):
             config['ssh_port'], config['serial_port'],
             config['serial_networks'], config['scrollback_bytes'],
             config['stall_ms']))
+
+    def test_an_option_that_cannot_be_since_a_reload(self):
+        path = self.create_tempfiles([('nova', '[dmore]\n')])[0]
+        conf = cfg.ConfigOpts()
+        dmore_conf.register(conf)
+        nova.conf.vnc.register_opts(conf)
+        conf([], default_config_files=[path])
+        made = blueprint.Blueprint(
+            conf, plug.Plug(self.vif_driver, 'qemu'), self.images,
+            self.pairs.records)
+        before = made.sources()
+        with open(path, 'a') as file:
+            file.write('ssh_port = 99999\n')
+        conf.mutate_config_files()
+        error = self.assertRaises(exception.ConfigurationError, made.sources)
+        self.assertIn('[dmore] ssh_port: ', str(error))
+        with open(path, 'w') as file:
+            file.write('[dmore]\n')
+        conf.mutate_config_files()
+        self.assertEqual(before, made.sources())
 
     def test_a_key_pair_that_is_no_ssh_key_is_left_out(self):
         # Nova has x509 key pairs too.
