@@ -2,6 +2,8 @@
 """Remmina on a screen that nobody sees: a client of libvncclient."""
 
 import pathlib
+import re
+import subprocess
 import time
 from collections.abc import Sequence
 
@@ -11,6 +13,11 @@ from laboratory.browser.viewer import SIZE, Viewer
 from laboratory.progress import Failure
 
 _CONNECT_S = 30.0
+#: More than a handshake, fewer than the first picture. Until that is there,
+#: Remmina drops what is typed.
+_HANDSHAKE_BYTES = 1500
+#: From a picture's first bytes until it is shown.
+_SHOWN_S = 1.0
 _POLL_S = 0.2
 #: It keeps passwords encrypted with a key of its own, so it is what writes
 #: this one.
@@ -40,11 +47,13 @@ class Remmina(Viewer):
     def _first_connection(self, log: pathlib.Path) -> Sequence[int]:
         """It connects when its window is shown."""
         deadline = time.monotonic() + _CONNECT_S
-        while not (found := self._connections()):
+        while not ((found := self._connections())
+                   and _received(found[0]) > _HANDSHAKE_BYTES):
             if time.monotonic() > deadline:
                 self.close()
-                raise Failure('Remmina', 'does not connect', log)
+                raise Failure('Remmina', 'shows no picture', log)
             time.sleep(_POLL_S)
+        time.sleep(_SHOWN_S)
         return found
 
     @property
@@ -61,3 +70,11 @@ class Remmina(Viewer):
                 for connection in process.connections('tcp')
                 if connection.raddr == self._server
                 and connection.status == psutil.CONN_ESTABLISHED]
+
+
+def _received(port: int) -> int:
+    """How many bytes the connection from a port of this host has got."""
+    told = subprocess.run(['ss', '-tinH', 'sport', '=', f':{port}'],
+                          capture_output=True, text=True).stdout
+    found = re.search(r'\bbytes_received:(\d+)', told)
+    return int(found[1]) if found else 0
