@@ -76,3 +76,47 @@ class EncodingTest(vnc_case.Case):
                     await self._wait_for_picture()
                     await self._stop()
         self.assertEqual([], self.warnings())
+
+    async def test_a_map_of_colours(self) -> None:
+        """RealVNC's viewer asks for one where a network is slow."""
+        await self.serve(317, 203)
+        await self.view()       # there is a picture
+        client = await self.connect(encodings=(2, 4, rfb.RAW))
+        for pause in (0, 0.1):      # it is asked for again, and by itself
+            client.writer.write(bytes(4) + struct.pack(
+                '>4B3H3B3x', 8, 8, 0, 0, *(0,) * 6))
+            kind, first, count = struct.unpack(
+                '>BxHH', await client.reader.readexactly(6))
+            self.assertEqual((1, 0, 256), (kind, first, count))
+            colours = list(struct.iter_unpack(
+                '>3H', await client.reader.readexactly(6 * count)))
+            client.request(incremental=False)
+            pixels = await self._mapped(client, 317, 203)
+            await asyncio.sleep(pause)
+        self.assertIn((0, 0, 0), colours)
+        self.assertIn((0xffff,) * 3, colours)
+        for index, pixel in enumerate(pixels):
+            blue, green, red, _ = self.painter.pixels[4 * index:][:4]
+            for wanted, shown, steps in zip(
+                    (red, green, blue), colours[pixel], (7, 7, 3)):
+                self.assertLess(abs(wanted / 255 - shown / 65535), 1 / steps)
+        self.assertEqual([], self.warnings())
+
+    async def _mapped(self, client: rfb.Client, width: int, height: int
+                      ) -> bytes:
+        """The indices of a picture that comes in raw pixels of a byte."""
+        pixels = bytearray(width * height)
+        left = width * height
+        while left:
+            _, count = struct.unpack(
+                '>HH', await client.reader.readexactly(4))
+            for _ in range(count):
+                x, y, wide, high, encoding = struct.unpack(
+                    '>4Hi', await client.reader.readexactly(12))
+                self.assertEqual(rfb.RAW, encoding)
+                data = await client.reader.readexactly(wide * high)
+                for row in range(high):
+                    start = (y + row) * width + x
+                    pixels[start:start + wide] = data[row * wide:][:wide]
+                left -= wide * high
+        return bytes(pixels)

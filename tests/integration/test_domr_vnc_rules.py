@@ -34,6 +34,7 @@ GOOD = (
     pixel_format(16, 16, 0, 1, (31, 63, 31), (11, 5, 0)),
     pixel_format(16, 15, 1, 1, (31, 31, 31), (10, 5, 0)),
     pixel_format(8, 8, 0, 1, (7, 7, 3), (0, 3, 6)),
+    pixel_format(8, 8, 0, 0, (0, 0, 0), (0, 0, 0)),
     pixel_format(8, 3, 0, 1, (1, 1, 1), (2, 1, 0)))
 
 
@@ -112,7 +113,7 @@ class FormatTest(RulesCase):
 
     async def test_formats_that_cannot_be(self) -> None:
         for message in (
-                pixel_format(true_colour=0), pixel_format(8, 8, 0, 0),
+                pixel_format(true_colour=0), pixel_format(16, 8, 0, 0),
                 pixel_format(depth=33), pixel_format(maxima=(0, 255, 255)),
                 pixel_format(maxima=(254, 255, 255)),
                 pixel_format(maxima=(65535, 255, 255),

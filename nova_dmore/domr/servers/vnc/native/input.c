@@ -124,16 +124,18 @@ static int set_format(struct session *session,
 		return 0;
 	client->format = (rfbPixelFormat) {
 		.bitsPerPixel = format->bits, .depth = format->depth,
-		.bigEndian = format->big_endian, .trueColour = TRUE,
+		.bigEndian = format->big_endian, .trueColour = !format->mapped,
 		.redMax = format->red_max, .greenMax = format->green_max,
 		.blueMax = format->blue_max, .redShift = format->red_shift,
 		.greenShift = format->green_shift,
 		.blueShift = format->blue_shift};
+	/* If there is to be a map of colours, this sends it. */
 	good = rfbSetTranslateFunction(client);
 	choose_encoding(session);
 	pthread_mutex_unlock(&session->busy);
 	if (!good)
-		vnc_stop(session, VNC_PIXEL_FORMAT);
+		vnc_stop(session, format->mapped ? VNC_CLOSED
+			 : VNC_PIXEL_FORMAT);
 	return good;
 }
 

@@ -124,16 +124,18 @@ static enum vnc_reason parse_format(const uint8_t *bytes,
 
 	*format = (struct pixel_format) {
 		.bits = bytes[4], .depth = bytes[5],
-		.big_endian = bytes[6] != 0,
+		.big_endian = bytes[6] != 0, .mapped = bytes[7] == 0,
 		.red_max = get16(bytes + 8), .green_max = get16(bytes + 10),
 		.blue_max = get16(bytes + 12),
 		.red_shift = bytes[14], .green_shift = bytes[15],
 		.blue_shift = bytes[16]};
 	if (format->bits != 8 && format->bits != 16 && format->bits != 32)
 		return VNC_PIXEL_FORMAT;
-	/* bytes[7]: no maps of colours. */
-	if (format->depth > format->bits || bytes[7] == 0)
+	if (format->depth > format->bits)
 		return VNC_PIXEL_FORMAT;
+	/* The library has a map for pixels of 8 bits, as QEMU has. */
+	if (format->mapped)
+		return format->bits == 8 ? VNC_CLOSED : VNC_PIXEL_FORMAT;
 	red = mask_of(format, format->red_max, format->red_shift);
 	green = mask_of(format, format->green_max, format->green_shift);
 	blue = mask_of(format, format->blue_max, format->blue_shift);

@@ -26,6 +26,8 @@ struct pixel_format {
 	uint8_t bits;			/* of a pixel: 8, 16 or 32 */
 	uint8_t depth;			/* as the client says it; <= bits */
 	uint8_t big_endian;		/* 0 or 1 */
+	uint8_t mapped;			/* 1: pixels are indices of a map of
+					 * colours; what follows is not said */
 	uint16_t red_max, green_max, blue_max;		/* 2^n - 1, n > 0 */
 	uint8_t red_shift, green_shift, blue_shift;
 };

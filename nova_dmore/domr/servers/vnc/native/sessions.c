@@ -188,7 +188,8 @@ static rfbClientPtr make_client(struct session *session, int socket)
 	client->protocolMajorVersion = 3;
 	client->protocolMinorVersion = 8;
 	client->state = RFB_NORMAL;
-	/* Colour maps are not served: nothing has to come before pixels. */
+	/* A map of colours is sent with the format that asks for it: nothing has
+	 * to come before pixels. */
 	client->readyForSetColourMapEntries = TRUE;
 	/* Without loss, as QEMU does unless told otherwise. */
 	client->tightQualityLevel = -1;
