@@ -111,6 +111,9 @@ class Console:
             self._output.line_start(self.end - self._scrollback), stream,
             is_person, finished)
         self._clients.append(client)
+        if stream is not None and finished is None:
+            client.restores = stream.restored(
+                self._output.modes_at(client.cursor))
         if (is_person and self._evacuated_at is not None
                 and client.cursor == 0):
             # In the place of what was printed on the host before.
@@ -192,6 +195,9 @@ class Console:
         if client.has_turn:
             return
         end = client.printed_before if client.finished else self.end
+        if client.writable and client.restores:
+            client.port.write(client.restores)
+            client.restores = b''
         if client.writable and client.cursor < end:
             if client.cursor < self._output.base:
                 self._skip(client)
@@ -269,7 +275,8 @@ class Console:
                   'bytes of output were not shown to it')
         if client.stream is not None:
             client.notices.show(client.cursor, now=True)
-            client.port.write(client.stream.cut())
+            client.port.write(client.stream.cut() + client.stream.restored(
+                self._output.modes_at(start)))
         client.port.tell(f'{missing} bytes of output are missing here: this '
                          'client was too slow')
 
@@ -348,6 +355,7 @@ class Console:
     def drop_input(self) -> None:
         """The instance boots anew: what was typed and not sent was for what
         ran before, and its clients are told."""
+        self._output.begin_boot()
         self._input.drop(
             lambda client: self._notify(client, notices.TYPED_BEFORE))
 

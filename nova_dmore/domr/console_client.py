@@ -47,6 +47,8 @@ class Client:
         self.printed_before = console.end   # what comes from here on is new
         self.finished = finished
         self.notices = notices.Notices(stream, port.tell, port.write)
+        #: What its terminal is given before the scroll-back.
+        self.restores = b''
         self.refused: float | None = None   # when it was told so
         self.state = ClientState.REPLAYING
         self.writable = False

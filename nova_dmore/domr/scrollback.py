@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The last output of the instance, by the offset of each byte."""
 
+from nova_dmore.domr.terminal import earlier
+from nova_dmore.domr.terminal import modes
+
 #: A line that is longer than so many bytes counts as none.
 _LINE_MAX = 1 << 10
 
@@ -18,6 +21,8 @@ class Scrollback:
         self._bytes = bytearray()
         self.base = 0
         self._is_cut = False    # it begins in the middle of a line
+        self._earlier = earlier.Earlier()   # what was forgotten
+        self._booted_at = 0
 
     @property
     def end(self) -> int:
@@ -38,8 +43,31 @@ class Scrollback:
         count = before - self.base
         if count > 0:
             self._is_cut = self._bytes[count - 1] != _NEWLINE
+            self._earlier = self._modes_after(self._earlier, count)
             del self._bytes[:count]
             self.base = before
+
+    def begin_boot(self) -> None:
+        """What comes from now on is printed by what boots: a program of before
+        needs its modes no more."""
+        self._booted_at = self.end
+
+    def modes_at(self, offset: int) -> modes.Modes:
+        """The modes of a terminal that has all output before an offset, also
+        what is forgotten."""
+        return self._modes_after(
+            self._earlier.copy(), offset - self.base).modes
+
+    def _modes_after(self, before: earlier.Earlier, count: int
+                     ) -> earlier.Earlier:
+        """The modes when the first so many bytes were printed, too."""
+        start = max(0, self._booted_at - self.base)
+        if self._booted_at < self.base or start > count:
+            start = 0
+        else:
+            before = earlier.Earlier()
+        before.feed(bytes(self._bytes[start:count]))
+        return before
 
     def line_start(self, start: int) -> int:
         """Offset of the first line from an offset on, that being the first

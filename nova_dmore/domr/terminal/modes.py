@@ -94,6 +94,25 @@ class Modes:
     def _undo(self, how: bytes) -> None:
         self._others[how] = None
 
+    def to(self, wanted: 'Modes') -> bytes:
+        """What changes these modes to others; nothing if they are the same.
+
+        Of what is no mode with a number it is the keypad alone.
+        """
+        result = b''
+        # A screen that is entered or left first is cleared alone.
+        for number in sorted(self._dec.keys() | wanted._dec.keys(),
+                             key=lambda each: (each not in _SCREENS, each)):
+            on = wanted._dec.get(number, number in _ON_AT_REST)
+            if on is not self._dec.get(number, number in _ON_AT_REST):
+                result += b'\x1b[?%d%b' % (number, b'h' if on else b'l')
+        for number in sorted(self._ansi ^ wanted._ansi):
+            result += b'\x1b[%d%b' % (
+                number, b'h' if number in wanted._ansi else b'l')
+        if (b'\x1b>' in self._others) is not (b'\x1b>' in wanted._others):
+            result += b'\x1b=' if b'\x1b>' in wanted._others else b'\x1b>'
+        return result
+
     def at_rest(self) -> bytes:
         """What brings the terminal back to how a shell expects it."""
         result = b'\x1b[m' + b''.join(self._others)

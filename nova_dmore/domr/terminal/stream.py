@@ -86,6 +86,11 @@ class TerminalStream:
         self._kept, self._left = b'', 0
         return interrupt
 
+    def restored(self, wanted: modes.Modes) -> bytes:
+        """What the terminal is given so that it has these modes, as far as
+        what was printed before a client came may set them."""
+        return self.feed(self.modes.to(wanted), Policy.DRAW)
+
     def feed(self, data: bytes, policy: Policy) -> bytes:
         """What of the next bytes the client is given now.
 

@@ -45,6 +45,37 @@ class TerminalTest(unittest.TestCase):
         self.assertEqual(b'login: ', self.attach().got)
         self.assertEqual(output, self.attach(terminal=False).got)
 
+    def test_modes_of_a_program_that_began_long_ago(self) -> None:
+        """vim, of whose beginning the scroll-back has nothing."""
+        self.console.output(b'\x1b[?1049h\x1b[?1h\x1b=\x1b[?1004h')
+        self.console.output(b'line\r\n' * 1000)
+        port = self.attach()
+        modes = b'\x1b[?1049h\x1b[?1h\x1b='    # no reports of the focus
+        self.assertEqual(modes + b'line\r\n', bytes(port.got[:len(modes) + 6]))
+        assert port.client is not None and port.client.stream is not None
+        self.assertEqual(b'\x1b[m\x1b>\x1b[?1l\x1b[?1049l',
+                         port.client.stream.modes.at_rest())
+        pipe = self.attach(terminal=False)
+        self.assertNotIn(b'\x1b', pipe.got)
+        self.console.drop_input()
+        self.console.output(b'GRUB\r\n' * 1000)
+        self.assertNotIn(b'\x1b', self.attach().got)
+
+    def test_modes_that_a_slow_client_missed(self) -> None:
+        port = self.attach()
+        assert port.client is not None
+        self.console.output(b'\x1b[?1049h\x1b[?1h')
+        port.client.pause_writing()
+        self.console.output(b'\x1b[?1049l\x1b[?25l' + b'line\r\n' * 1000)
+        for now in (0, 1, 2, 3):    # it is waited for no longer
+            self.console.tick(now)
+        self.console.output(b'line\r\n' * 1000)
+        port.got.clear()
+        port.client.resume_writing()
+        modes = b'\x1b[?1049l\x1b[?25l'
+        self.assertEqual(modes + b'line\r\n', bytes(port.got[:len(modes) + 6]))
+        self.assertIn('are missing here', port.told[-1])
+
     def test_one_viewer_answers(self) -> None:
         ports = [self.attach() for _ in range(3)]
         pipe = self.attach(terminal=False)

@@ -49,3 +49,34 @@ class ScrollbackTest(unittest.TestCase):
     def test_a_long_line(self) -> None:
         text = b'x' * 5000 + b'\nshort'
         self.assertEqual(text[-4000:], self._first(text, 4000))
+
+
+class ModesTest(unittest.TestCase):
+
+    def _alternate(self, kept: scrollback.Scrollback, offset: int) -> bool:
+        return kept.modes_at(offset).is_alternate
+
+    def test_of_what_is_forgotten(self) -> None:
+        output = b'vim\n\x1b[?1049hscreen\n' + b'text\n' * 20
+        for step in (1, 3, 100):
+            kept = scrollback.Scrollback()
+            for start in range(0, len(output), step):
+                kept.append(output[start:start + step])
+                kept.forget(kept.end - 30)
+            self.assertTrue(self._alternate(kept, kept.base))
+            kept.append(b'\x1b[?1049l\n')
+            self.assertTrue(self._alternate(kept, kept.end - 5))
+            self.assertFalse(self._alternate(kept, kept.end))
+
+    def test_a_boot_ends_them(self) -> None:
+        kept = scrollback.Scrollback()
+        kept.append(b'\x1b[?1049hscreen')
+        kept.begin_boot()
+        booted_at = kept.end
+        kept.append(b'GRUB \x1b[?25l')
+        self.assertTrue(self._alternate(kept, booted_at - 1))
+        for forgotten in (0, 4, booted_at, booted_at + 2, kept.end):
+            kept.forget(forgotten)
+            for offset in range(max(kept.base, booted_at), kept.end + 1):
+                self.assertFalse(self._alternate(kept, offset))
+        self.assertEqual(b'\x1b[?25h', kept.modes_at(kept.end).at_rest()[3:])
