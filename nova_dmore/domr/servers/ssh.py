@@ -23,8 +23,10 @@ from nova_dmore.domr.servers import tcp
 
 #: Bytes a client may send ahead of what the console takes.
 WINDOW = 1 << 16
-#: How long a log-in may take in all.
-LOGIN_TIMEOUT_S = 30
+#: How long a log-in may take in all, as OpenSSH's server has it: in that time
+#: a person compares the fingerprint of the host key, types a passphrase, or
+#: looks for a token and touches it.
+LOGIN_TIMEOUT_S = 120
 #: Connections that have not logged in, at a time; for one more the oldest
 #: one of the source that has most of them is ended.
 PENDING_MAX = 32

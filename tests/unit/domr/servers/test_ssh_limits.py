@@ -84,6 +84,15 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
         for process in sessions:
             self.assertEqual(b'text', await process.stdout.readexactly(4))
 
+    async def test_a_person_has_time_to_log_in(self) -> None:
+        """To compare a fingerprint, and to type a passphrase."""
+        reader, _ = await self._silent()
+        await reader.readline()
+        waiting, = self.server._pending
+        timer = waiting.conn._login_timer
+        left = timer.when() - asyncio.get_running_loop().time()
+        self.assertGreater(left, 100)
+
     async def test_log_in_has_a_time(self) -> None:
         """In all: a byte now and then is as good as silence."""
         with mock.patch.object(ssh, 'LOGIN_TIMEOUT_S', 1):
