@@ -2,9 +2,25 @@
 """Escapes that a person types to the console server itself."""
 
 import enum
+import re
 from collections.abc import Collection
 
 DEFAULT = 0x1d      # Ctrl-], as telnet; ssh's own escape "~" stays ssh's
+
+
+#: What a terminal says by itself, asked by the guest or moved by a mouse:
+#: where its cursor is (``ESC [ 24 ; 80 R``), what it is, whether it has the
+#: focus, its colours.
+_REPORT = re.compile(
+    rb'\x1b(?:\[(?:\??[0-9]+;[0-9;]+R|\??[0-9;]+n|[?>=][0-9;]*c'
+    rb'|\??[0-9;]+\$y|[0-9;]+[xtM]|\?[0-9;]+u|[IO]|<[0-9;]+[Mm]'
+    rb'|M[ -\xff]{3})|[]P_][^\x00-\x1f]*(?:\x07|\x1b\\))')
+#: The first part of one.
+_REPORT_BEGINS = re.compile(
+    rb'\x1b(?:\[(?:[<=>?]?[0-9;]*\$?|M[ -\xff]{0,2})'
+    rb'|[]P_][^\x00-\x1f]*\x1b?)?')
+#: What is longer is none.
+_REPORT_MAX = 256
 
 
 class Action(enum.Enum):
@@ -30,7 +46,9 @@ class EscapeParser:
     """Splits what is typed into bytes for the instance and actions.
 
     As with OpenSSH's ``~``, an escape counts at the start of a line alone: a
-    program in the guest that wants the same key gets it elsewhere.
+    program in the guest that wants the same key gets it elsewhere. What the
+    terminal says by itself is not typed: a shell that asks it for the place of
+    its cursor at each prompt (busybox' does) would leave no start of a line.
     """
 
     def __init__(self, escape: int | None = DEFAULT,
@@ -42,6 +60,7 @@ class EscapeParser:
         self._actions = {ord(each.value): each for each in actions}
         self._escaped = False
         self._line_starts = True
+        self._report = b''      # of the terminal: its first part
 
     def feed(self, data: bytes) -> list[bytes | Action]:
         """The bytes and actions in ``data``, in order.
@@ -53,7 +72,8 @@ class EscapeParser:
         plain = bytearray()
         for byte in data:
             if not self._escaped:
-                if byte == self.escape and self._line_starts:
+                if (byte == self.escape and self._line_starts
+                        and not self._report):
                     self._escaped = True
                     continue
             elif byte in self._actions:
@@ -68,8 +88,22 @@ class EscapeParser:
                 if byte != self.escape:
                     assert self.escape is not None
                     plain.append(self.escape)
+                    self._line_starts = False
             plain.append(byte)
-            self._line_starts = byte in b'\r\n'
+            self._line_starts = self._starts_after(byte)
         if plain:
             result.append(bytes(plain))
         return result
+
+    def _starts_after(self, byte: int) -> bool:
+        """Whether a line starts after a byte."""
+        if byte in b'\r\n':
+            self._report = b''
+            return True
+        if not self._line_starts:
+            return False
+        report = self._report + bytes((byte,))
+        is_part = (len(report) < _REPORT_MAX
+                   and _REPORT_BEGINS.fullmatch(report) is not None)
+        self._report = report if is_part else b''
+        return is_part or _REPORT.fullmatch(report) is not None

@@ -33,6 +33,36 @@ class EscapeParserTest(unittest.TestCase):
         self.assertEqual([b'\r', escape.Action.BREAK],
                          parser.feed(b'\r\x1db'))
 
+    def test_after_what_the_terminal_says_by_itself(self) -> None:
+        """Busybox' shell asks for the place of the cursor at each prompt."""
+        for report in (
+                b'\x1b[24;80R', b'\x1b[?1;1;1R', b'\x1b[0n', b'\x1b[?62;22c',
+                b'\x1b[>41;390;0c', b'\x1b[?2026;2$y', b'\x1b[8;24;80t',
+                b'\x1b[I', b'\x1b[O', b'\x1b[<35;12;7M', b'\x1b[<0;1;1m',
+                b'\x1b[M !!', b'\x1b[32;10;5M', b'\x1b[?1u',
+                b'\x1b]11;rgb:0000/0000/0000\x1b\\', b'\x1b]10;x\a',
+                b'\x1bP1$r0m\x1b\\', b'\x1bP>|XTerm(390)\x1b\\',
+                b'\x1b_Gi=1;OK\x1b\\', b'\x1b[1;1R' * 3):
+            for start in (b'', b'ls\r'):
+                typed = start + report + b'\x1d.'
+                for cut in range(len(typed)):
+                    parser = escape.EscapeParser()
+                    items = (parser.feed(typed[:cut])
+                             + parser.feed(typed[cut:]))
+                    self.assertEqual(start + report, b''.join(
+                        item for item in items if isinstance(item, bytes)))
+                    self.assertIs(escape.Action.DETACH, items[-1], report)
+
+    def test_after_keys(self) -> None:
+        for keys in (b'\x1b', b'\x1b[A', b'\x1bOA', b'\x1b[3~', b'\x1b[15~',
+                     b'\x1b[1;5C', b'\x1bb', b'\x1b[97;5u', b'\x1b[200~x',
+                     b'\x1b]', b'\x1b]x', b'\x1b[', b'\x1b[24;80', b'\x1bP',
+                     b'\x1b]' + b'x' * 300 + b'\a', b'x\x1b[24;80R',
+                     b'\x1b[24;80Rx', b'\x1dq\x1b[24;80R'):
+            self.assertEqual([b'\r' + keys + b'\x1d.'],
+                             escape.EscapeParser().feed(
+                                 b'\r' + keys + b'\x1d.'), keys)
+
     def test_another_key_or_none(self) -> None:
         self.assertEqual([escape.Action.BREAK, b'\x1db'],
                          escape.EscapeParser(0x1e).feed(b'\x1eb\x1db'))
