@@ -105,8 +105,8 @@ class AbuseTest(vnc_case.Case):
         await self._is_cut(client)
         self.assertIn('too long a text', self.warnings()[0])
         client = await self.connect()
-        for _ in range(200):        # as long as is allowed
-            client.writer.write(struct.pack('>BxxxI', 6, 1 << 20))
+        client.writer.write(struct.pack('>BxxxI', 6, 200 << 20))
+        for _ in range(200):
             client.writer.write(bytes(1 << 20))
             await client.writer.drain()
         client.writer.write(struct.pack('>BxxxiI', 6, -4, 1 << 25))

@@ -187,6 +187,25 @@ class ClipboardTest(ExtensionsCase):
         await self.paste(client)
         await self.typed([0x1e])
 
+    async def test_a_large_text_is_thrown_away(self) -> None:
+        """It was copied for another program; the client sends it by itself.
+        """
+        client = await self.view(encodings=(
+            rfb.RAW, rfb.DESKTOP_SIZE, rfb.EXTENDED_CLIPBOARD))
+        large = self.painter.random.randbytes(3 << 20)
+        for send in (lambda: client.extended_clipboard(
+                _TEXT | _PROVIDE, zlib.compress(
+                    struct.pack('>I', len(large)) + large.hex().encode())),
+                     lambda: client.copy(large.decode('latin-1'))):
+            client.copy('before')
+            send()
+            await client.writer.drain()
+            await self.paste(client)
+        client.copy('a')
+        await self.paste(client)
+        await self.typed([0x1e])
+        self.assertEqual([], self.warnings())
+
     async def test_it_is_not_offered_to_who_does_not_know_it(self) -> None:
         client = await self.view()
         self.assertEqual([], client.clipboard)

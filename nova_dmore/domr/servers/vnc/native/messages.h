@@ -17,8 +17,9 @@
 /* Encodings that a client may list; real ones list a few dozen. */
 #define ENCODINGS_MAX 1024
 /* Bytes of text for the clipboard; what is too long to be passed on is thrown
- * away. */
-#define CUT_TEXT_MAX (1 << 20)
+ * away. People copy large texts that they mean for another program, and their
+ * client sends them unasked, or because it was asked what there is. */
+#define CUT_TEXT_MAX (1 << 28)
 /* The longest message, the text for the clipboard apart. */
 #define MESSAGE_MAX (4 + 4 * ENCODINGS_MAX)
 
