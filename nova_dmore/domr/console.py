@@ -349,8 +349,8 @@ class Console:
             self._answering.typed(client, self.end)
         if not self._instance.takes_input:
             self._refuse(client)
-            return
-        self._input.put(client, data)
+        elif not self._input.put(client, data):
+            self._tell_again(client, notices.NO_BREAK)
 
     def drop_input(self) -> None:
         """The instance boots anew: what was typed and not sent was for what
@@ -361,13 +361,17 @@ class Console:
 
     def _refuse(self, client: Client) -> None:
         """Tell a client that what it types reaches nobody."""
+        self._tell_again(client, f'{notices.of_state(self._instance.now)}: '
+                         'what is typed now is not sent, nor kept')
+
+    def _tell_again(self, client: Client, text: str) -> None:
+        """Tell a client what it was told before, if that is some time ago."""
         if (client.refused is not None
                 and self._now - client.refused < _REFUSED_AGAIN_S):
             return
         client.refused = self._now
         if client in self._clients:
-            self._notify(client, f'{notices.of_state(self._instance.now)}: '
-                         'what is typed now is not sent, nor kept')
+            self._notify(client, text)
 
     def flush_input(self) -> None:
         """Send what there is room for; called when room has grown."""

@@ -13,6 +13,9 @@ from nova_dmore.domr import ports
 
 #: Bytes of one client's input that wait for room before it is held back.
 INPUT_LIMIT = 1 << 14
+#: And in how many pieces: each takes memory beside its content, and time when
+#: what waits is counted.
+PIECES_LIMIT = 1 << 8
 #: A key sends no more bytes than these.
 _KEY_MAX = 8
 #: A break that waits counts as so many bytes: of memory.
@@ -65,15 +68,28 @@ class InputQueue:
         self._line = line
         self._items: collections.deque[_Queued] = collections.deque()
 
-    def put(self, client: Client, data: bytes | None) -> None:
-        """Send input of a client, or a break (None), when its turn comes."""
-        self._items.append(_Queued(client, data))
+    def put(self, client: Client, data: bytes | None) -> bool:
+        """Send input of a client, or a break (None), when its turn comes.
+
+        :returns: False: a client that is held back has asked for a break,
+            which is not sent. Holding it back does not keep it from asking.
+        """
+        if data is None and client.input_paused:
+            return False
+        last = self._items[-1] if self._items else None
+        if (last is not None and last.client is client
+                and last.data is not None and data is not None):
+            last.data += data
+        else:
+            self._items.append(_Queued(client, data))
         self.flush()
         # A held connection that is closed loses what it has not delivered,
         # so only one that sends a lot is held.
-        if self._waiting(client) > INPUT_LIMIT:
+        if (self._waiting(client) > INPUT_LIMIT
+                or self._pieces(client) > PIECES_LIMIT):
             client.input_paused = True
             client.port.pause_input(True)
+        return True
 
     def flush(self) -> None:
         """Send what there is room for; called when room has grown."""
@@ -132,3 +148,6 @@ class InputQueue:
     def _waiting(self, client: Client) -> int:
         return sum(item.size for item in self._items
                    if item.client is client)
+
+    def _pieces(self, client: Client) -> int:
+        return sum(item.client is client for item in self._items)

@@ -24,6 +24,10 @@ RECORDED = 'what this console shows is recorded'
 TYPED_BEFORE = ('the instance boots anew: what was typed before is not sent, '
                 'nor kept')
 
+#: What somebody is told whose break is not sent.
+NO_BREAK = ('the instance does not take what was typed before: a break is not '
+            'sent')
+
 _State = wire.InstanceState
 #: What a person is told when the instance does this, and when it does it no
 #: more.

@@ -293,3 +293,41 @@ class InputTest(unittest.TestCase):
         self.line.room = 1
         self.console.flush_input()
         self.assertTrue(self.ports[0].reading)
+
+    def test_keys_are_kept_together(self) -> None:
+        """Each of them may have come alone, and takes memory then."""
+        self.line.room = 0
+        for byte in b'abc':
+            self.clients[0].input(bytes([byte]))
+        self.clients[0].send_break()
+        self.clients[0].input(b'd')
+        self.line.room = 9
+        self.console.flush_input()
+        self.assertEqual([b'abc', None, b'd'], self.line.sent)
+
+    def test_keys_of_two_in_turns_are_held(self) -> None:
+        self.line.room = 0
+        for _ in range(input_queue.PIECES_LIMIT):
+            for client in self.clients:
+                client.input(b'x')
+        self.assertTrue(self.ports[0].reading)
+        self.clients[0].input(b'x')
+        self.assertFalse(self.ports[0].reading)
+        self.line.room = 1 << 20
+        self.console.flush_input()
+        self.assertTrue(self.ports[0].reading)
+
+    def test_breaks_without_end_are_not_kept(self) -> None:
+        """A client that is held back can ask for them all the same."""
+        self.line.breaks = False
+        for _ in range(1000):
+            self.clients[0].send_break()
+        self.assertFalse(self.ports[0].reading)
+        self.assertEqual([notices.NO_BREAK], self.ports[0].told)
+        self.line.breaks = True
+        self.console.flush_input()
+        self.assertLess(len(self.line.sent), 100)
+        self.assertTrue(self.ports[0].reading)
+        self.line.sent.clear()
+        self.clients[0].send_break()
+        self.assertEqual([None], self.line.sent)
