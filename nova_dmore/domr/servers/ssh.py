@@ -67,6 +67,8 @@ class Connection(asyncssh.SSHServer):
         setattr(conn, 'pause_writing', functools.partial(self._flow, True))
         setattr(conn, 'resume_writing', functools.partial(self._flow, False))
         ssh_packets.bound(conn, lambda: self.has_logged_in, self.cut)
+        ssh_packets.exchange_once(conn, lambda: self.has_logged_in)
+        ssh_packets.read_options_once(conn)
         ssh_packets.leave_out_empty(conn)
         ssh_packets.say_nothing(conn)
         # Nor does it tell of its transport, whose buffer (64 KiB by default)
@@ -114,6 +116,7 @@ class Connection(asyncssh.SSHServer):
     def auth_completed(self) -> None:
         """It has logged in, and is not ended for others from now on."""
         self.has_logged_in = True
+        self._keys.logged_in()
         self._server.logged_in(self)
 
     @property
@@ -212,6 +215,7 @@ class SshServer:
             # Connections outlive a listener that is opened anew.
             reuse_address=True,
             server_host_keys=self._host_keys.keys, encoding=None,
+            kex_algs=ssh_packets.exchanges(),
             line_editor=False,
             window=WINDOW, login_timeout=LOGIN_TIMEOUT_S,
             password_auth=False, kbdint_auth=False, host_based_auth=False,

@@ -84,7 +84,8 @@ class AuthorizedKeys(asyncssh.SSHAuthorizedKeys):
 
     asyncssh asks about each key that a client shows, or about the authority
     that has signed it, and once more with its signature: so the last that was
-    asked about is that with which somebody logs in.
+    asked about when it logs in is that with which it does. Some of what a
+    client has asked for before may be answered only afterwards.
     """
 
     def __init__(self, now: Callable[[], asyncssh.SSHAuthorizedKeys]) -> None:
@@ -92,9 +93,16 @@ class AuthorizedKeys(asyncssh.SSHAuthorizedKeys):
         super().__init__()
         self._now = now
         self._last: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self._has_logged_in = False
+
+    def logged_in(self) -> None:
+        """Somebody has logged in; no other key is let in any more."""
+        self._has_logged_in = True
 
     def validate(self, *about: Any, **more: Any) -> Any:
         """See asyncssh.SSHAuthorizedKeys."""
+        if self._has_logged_in:
+            return None
         self._last = about, more
         return self._now().validate(*about, **more)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncssh
 from asyncssh import constants
+from asyncssh import kex
 
 #: Bytes that a client may send before it has logged in, in all. A log-in
 #: takes some thousand, with a key of 4096 bits about 3000 for each try.
@@ -19,6 +20,21 @@ UNPARSED_MAX = 1 << 21
 #: Bytes that may wait for a client that sends but does not read. Output of
 #: the console waits elsewhere, so this much is answers to requests.
 UNREAD_MAX = 1 << 20
+#: Pieces of what a channel has received and nobody has taken yet: each of
+#: them costs more memory than a byte, which is all that it may have.
+PIECES_MAX = 64
+#: What the names of the key exchanges begin with that are offered: those that
+#: OpenSSL does. asyncssh calculates the others, which no client needs that has
+#: appeared since 2011, in Python, or makes an RSA key for them: a second of a
+#: fast processor for each client that asks for one, in which nobody else is
+#: served.
+_EXCHANGES = (b'mlkem768', b'sntrup761', b'curve25519-', b'ecdh-sha2-nistp')
+
+
+def exchanges() -> list[str]:
+    """The names of the key exchanges that are offered."""
+    return [name.decode() for name in kex.get_default_kex_algs()
+            if name.startswith(_EXCHANGES)]
 
 
 def bound(conn: asyncssh.SSHServerConnection,
@@ -39,6 +55,7 @@ def bound(conn: asyncssh.SSHServerConnection,
                 exceeded('sent too much before it logged in')
                 return
         receive(data, datatype)
+        _join_pieces(conn)
         transport = getattr(conn, '_transport')
         if len(getattr(conn, '_inpbuf')) > UNPARSED_MAX:
             exceeded('sent too long a packet')
@@ -47,6 +64,57 @@ def bound(conn: asyncssh.SSHServerConnection,
             exceeded('does not read what it asks for')
 
     setattr(conn, 'data_received', data_received)
+
+
+def _join_pieces(conn: asyncssh.SSHServerConnection) -> None:
+    """The window bounds the bytes that wait in a channel, not in how many
+    packets they came."""
+    for channel in getattr(conn, '_channels').values():
+        waiting: Any = getattr(channel, '_recv_buf', ())
+        if len(waiting) > PIECES_MAX:
+            # A client sends no other kind of data than this one (None).
+            joined = b''.join(data for data, _kind in waiting)
+            waiting.clear()
+            waiting.append((joined, None))
+
+
+def exchange_once(conn: asyncssh.SSHServerConnection,
+                  has_logged_in: Callable[[], bool]) -> None:
+    """Exchange keys with a client once before it has logged in: each time
+    costs more than all else that it may ask for."""
+    send = conn._send_kexinit
+    count = 0
+
+    def send_kexinit() -> None:
+        nonlocal count
+        count += 1
+        if count > 1 and not has_logged_in():
+            raise asyncssh.ProtocolError('keys were exchanged already')
+        send()
+
+    setattr(conn, '_send_kexinit', send_kexinit)
+
+
+def read_options_once(conn: asyncssh.SSHServerConnection) -> None:
+    """asyncssh reads all options anew, in a thread, for each other name of a
+    user that a client gives, as often as it likes. Here they are the same for
+    everybody."""
+    read = conn.reload_config
+    is_read = False
+
+    async def reload_config() -> None:
+        nonlocal is_read
+        if not is_read:
+            is_read = True
+            await read()
+
+    setattr(conn, 'reload_config', reload_config)
+
+
+def keep_no_environment(channel: 'asyncssh.SSHServerChannel[bytes]') -> None:
+    """asyncssh keeps all variables that a client sets, however many; there is
+    no program here that would have them."""
+    setattr(channel, '_process_env_request', lambda _packet: False)
 
 
 def leave_out_empty(conn: asyncssh.SSHServerConnection) -> None:

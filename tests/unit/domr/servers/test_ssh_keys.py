@@ -124,6 +124,23 @@ class AuthorizedKeysTest(unittest.TestCase):
             ('no key', 'ä'), lambda level, text: logged.append(text))
         self.assertEqual(2, len(logged))
 
+    def test_who_has_logged_in_stays_who_it_is(self) -> None:
+        """asyncssh may ask about a key of before once more."""
+        own, other = (
+            asyncssh.generate_private_key('ssh-ed25519').convert_to_public()
+            for _ in range(2))
+        lines = [each.export_public_key().decode() for each in (own, other)]
+        keys = ssh_keys.AuthorizedKeys(
+            lambda: asyncssh.import_authorized_keys('\n'.join(lines)))
+        for each in (other, own):
+            self.assertIsNotNone(keys.validate(each, '', '127.0.0.1'))
+        keys.logged_in()
+        self.assertIsNone(keys.validate(other, '', '127.0.0.1'))
+        self.assertEqual(own.get_fingerprint(), keys.fingerprint)
+        self.assertFalse(keys.is_removed)
+        del lines[0]
+        self.assertTrue(keys.is_removed)
+
 
 class ValidationTest(unittest.TestCase):
 

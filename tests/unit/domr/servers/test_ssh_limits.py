@@ -282,7 +282,9 @@ class BoundTest(unittest.TestCase):
     def setUp(self) -> None:
         self.logged_in = False
         self.ended: list[str] = []
-        self.conn = mock.Mock(_inpbuf=b'')
+        self.channel = mock.Mock(_recv_buf=[])
+        self.conn = mock.Mock(_inpbuf=b'', _channels={
+            0: mock.Mock(spec=[]), 1: self.channel})
         self.conn._transport.get_write_buffer_size.return_value = 0
         self.conn.data_received = self._keep
         ssh_packets.bound(self.conn, lambda: self.logged_in,
@@ -310,6 +312,20 @@ class BoundTest(unittest.TestCase):
         self.assertEqual([], self.ended)
         self.conn.data_received(bytes(ssh_packets.UNPARSED_MAX + 1))
         self.assertEqual(['sent too long a packet'], self.ended)
+
+    def test_pieces(self) -> None:
+        """What nobody has taken is kept in one piece."""
+        self.logged_in = True
+        waiting = [(b'%d' % number, None)
+                   for number in range(ssh_packets.PIECES_MAX)]
+        self.channel._recv_buf[:] = waiting
+        self.conn.data_received(b'x')
+        self.assertEqual(waiting, self.channel._recv_buf)
+        self.channel._recv_buf.append((b'last', None))
+        self.conn.data_received(b'x')
+        self.assertEqual(
+            [(b''.join(data for data, _ in waiting) + b'last', None)],
+            self.channel._recv_buf)
 
     def test_answers(self) -> None:
         self.logged_in = True
