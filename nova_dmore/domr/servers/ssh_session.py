@@ -36,6 +36,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._number: int | None = None     # of this session, for the host
         self._full = False
         self._command: ssh_commands.Command | None = None
+        self._has_started = False
         self._size = 0, 0       # columns and rows of the terminal
 
     # -- asyncssh.SSHServerSession
@@ -44,6 +45,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         """Keep the channel."""
         self._chan = chan
         ssh_packets.say_nothing(chan)
+        ssh_packets.keep_no_environment(chan)
         chan.set_write_buffer_limits(high=pace.MOST)
 
     def pty_requested(self, term_type: str, term_size: tuple[int, ...],
@@ -56,11 +58,17 @@ class Session(asyncssh.SSHServerSession[bytes]):
         return True
 
     def shell_requested(self) -> bool:
-        """The console is the shell."""
-        return self._connection.may_attach()
+        """The console is the shell.
+
+        A channel has one shell or command, ever (RFC 4254, 6.5); asyncssh
+        lets a client ask for more of them.
+        """
+        return not self._has_started and self._connection.may_attach()
 
     def exec_requested(self, command: str) -> bool:
         """There is nothing else to run, but for a few commands."""
+        if self._has_started:
+            return False
         self._command = ssh_commands.parse(command)
         return self._command is not None and (
             self._command.kind is not _Kind.SCROLLBACK
@@ -68,6 +76,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def session_started(self) -> None:
         """Greet, and attach to the console."""
+        self._has_started = True
         if self._command is not None and self._does(self._command):
             return
         self._server.attached.add(self)

@@ -115,6 +115,39 @@ class SshHostileTest(unittest.IsolatedAsyncioTestCase):
         self.assertLessEqual(run.call_count, 2)
         connection.abort()
 
+    async def test_channel_has_one_program(self) -> None:
+        process = await self._attach()
+        connection = process.channel.get_connection()
+        number = packet.UInt32(process.channel._send_chan)
+        for request in (b'shell', b'exec', b'exec'):
+            connection.send_packet(
+                constants.MSG_CHANNEL_REQUEST, number, packet.String(request),
+                packet.Boolean(False), *(
+                    [packet.String(b'sessions')] if request == b'exec'
+                    else []))
+        process.stdin.write(b'x')
+        await self.pair.until(lambda: self.pair.typed == b'x')
+        self.assertEqual(1, len(self.server.context.console._clients))
+        self.assertEqual(1, len(self.server.context.sessions.all()))
+        connection.abort()
+        await self.pair.until(
+            lambda: not self.server.context.console._clients)
+        self.assertEqual([], self.server.context.sessions.all())
+
+    async def test_environment_is_not_kept(self) -> None:
+        process = await self._attach()
+        connection = process.channel.get_connection()
+        number = packet.UInt32(process.channel._send_chan)
+        for variable in range(100):
+            connection.send_packet(
+                constants.MSG_CHANNEL_REQUEST, number, packet.String(b'env'),
+                packet.Boolean(False), packet.String(b'V%d' % variable),
+                packet.String(bytes(1 << 12)))
+        process.stdin.write(b'x')
+        await self.pair.until(lambda: self.pair.typed == b'x')
+        session, = self.server.attached
+        self.assertEqual({}, dict(session._chan.get_environment()))
+
     async def test_keys_that_come_singly_are_kept_together(self) -> None:
         """Those that wait, in the console and in the channel."""
         process = await self._attach()
