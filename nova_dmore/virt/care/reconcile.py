@@ -140,7 +140,9 @@ class Reconciler:
 
         Nova deletes an instance that is on no host (shelved) or whose host
         does not answer without asking a driver, and that of another host it
-        asks alone.
+        asks alone. Only ports that are bound to this host are deleted: a user
+        may have named one of his own after an instance of another cell, of
+        which this one's database knows nothing.
 
         :raises nova_dmore.exception.DMoreError: try again later.
         """
@@ -150,7 +152,7 @@ class Reconciler:
                          'which is no more', uuid)
                 self._pairs.remove_kernel_log(uuid)
                 with service_errors.one_of_many():
-                    self._pairs.addresses.delete(uuid)
+                    self._pairs.addresses.delete(uuid, self._pairs.host)
         for uuid in self._pairs.kernel_logs():
             if self._pairs.get(uuid) is None and self._host(uuid) is None:
                 self._pairs.remove_kernel_log(uuid)

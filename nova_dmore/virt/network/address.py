@@ -13,6 +13,7 @@ activated when Domain R arrives there (Neutron's ``binding-extended``).
 import contextlib
 import dataclasses
 import ipaddress
+import uuid
 from collections.abc import Iterator
 from typing import Any, TYPE_CHECKING
 
@@ -61,6 +62,19 @@ class Address:
 def device_id(instance_uuid: str) -> str:
     """The ``device_id`` of an instance's Domain R port."""
     return _DEVICE_PREFIX + instance_uuid
+
+
+def instance_of(port: dict[str, Any]) -> str | None:
+    """The uuid of the instance of a Domain R's port, as Neutron lists it.
+
+    :returns: None if it is none. Users may write any text there.
+    """
+    named: str = port['device_id']
+    text = named.removeprefix(_DEVICE_PREFIX)
+    try:
+        return text if device_id(str(uuid.UUID(text))) == named else None
+    except ValueError:
+        return None
 
 
 class AddressBook:
@@ -143,8 +157,8 @@ class AddressBook:
     def instances_on(self, host: str) -> list[str]:
         """Uuids of the instances whose ports are bound to ``host``."""
         with neutron_errors(f'the ports of host {host}'):
-            return [port['device_id'].removeprefix(_DEVICE_PREFIX)
-                    for port in self._ports_on(self._client(), host)]
+            return [named for named in map(instance_of, self._ports_on(
+                self._client(), host)) if named is not None]
 
     def secure(self, host: str) -> None:
         """Have security groups as the configuration says, and the ports that
@@ -157,31 +171,28 @@ class AddressBook:
         with neutron_errors('port security of Domain R'):
             client = self._client()
             self._security.check(client, self._find_network(client))
-            networks: dict[str, dict[str, Any]] = {}
-            for port in self._ports_on(client, host):
-                network_id = port['network_id']
-                if network_id not in networks:
-                    networks[network_id] = client.show_network(
-                        network_id)['network']
-                with service_errors.perhaps_absent():  # deleted meanwhile
-                    self._security.mend(client, port, networks[network_id])
+            self._security.mend_each(client, self._ports_on(client, host))
 
     def forget_group(self) -> None:
         """The options were read again: :meth:`secure` brings the plug-in's
         security group to them."""
         self._security.forget_group()
 
-    def delete(self, instance_uuid: str) -> None:
+    def delete(self, instance_uuid: str, host: str | None = None) -> None:
         """Delete the instance's port, if there is one, also on a network that
         was the management network before.
 
         A user's port may be called so, too, and be in use: that keeps none of
         the others.
+
+        :param host: only if it is bound to this one; None: wherever it is.
         """
         errors = []
         with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             for port in self._all(client, instance_uuid):
+                if host not in (None, port['binding:host_id']):
+                    continue
                 try:
                     with service_errors.perhaps_absent():
                         client.delete_port(port['id'])
@@ -315,7 +326,7 @@ class AddressBook:
         return [port for port in client.list_ports(**{
             'device_owner': DEVICE_OWNER, 'binding:host_id': host})['ports']
             if port['binding:host_id'] == host
-            and port['device_id'].startswith(_DEVICE_PREFIX)]
+            and instance_of(port) is not None]
 
     def _mend_if_possible(self, client: 'neutron.ClientWrapper',
                           port: dict[str, Any], network: dict[str, Any]

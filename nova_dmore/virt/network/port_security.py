@@ -6,13 +6,16 @@ without is given it, and its groups, when nova-compute starts, every half hour,
 and when its pair is built again.
 """
 
+from collections.abc import Iterable
 from typing import Any, TYPE_CHECKING
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore.virt.checks import network as network_checks
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.network import security_group
+from nova_dmore.virt import service_errors
 if TYPE_CHECKING:
     from nova.network import neutron
 
@@ -63,6 +66,30 @@ class PortSecurity:
         """A group was not found. Whether another one may be tried."""
         self._own.forget()
         return not self._configured
+
+    def mend_each(self, client: 'neutron.ClientWrapper',
+                  ports: Iterable[dict[str, Any]]) -> None:
+        """Give ports what they lack.
+
+        A user's port may be called as those of Domain Rs are, and be one of
+        which Neutron refuses that: it keeps none of the others.
+        """
+        networks: dict[str, dict[str, Any]] = {}
+        for port in ports:
+            network_id = port['network_id']
+            try:
+                with service_errors.perhaps_absent():   # deleted meanwhile
+                    if network_id not in networks:
+                        networks[network_id] = client.show_network(
+                            network_id)['network']
+                    self.mend(client, port, networks[network_id])
+            except service_errors.NEUTRON as error:
+                if service_errors.is_away(error):
+                    raise
+                LOG.warning('Port %(id)s of a Domain R keeps the security '
+                            'groups that it has: %(error)s',
+                            {'id': port['id'], 'error': text.printable(
+                                error)})
 
     def mend(self, client: 'neutron.ClientWrapper', port: dict[str, Any],
              network: dict[str, Any]) -> None:

@@ -4,8 +4,6 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from oslo_utils import uuidutils
-
 from nova_dmore.virt import limited
 from nova_dmore.virt.network import address
 if TYPE_CHECKING:
@@ -61,12 +59,10 @@ def of_all_hosts(context: 'nova_context.RequestContext') -> list[BoundPort]:
     with address.neutron_errors('the ports of all hosts'):
         ports = limited.neutron_of(context).list_ports(
             device_owner=address.DEVICE_OWNER)['ports']
-    prefix = address.device_id('')
     found = []
     for port in ports:
-        uuid = port['device_id'].removeprefix(prefix)
-        if (port['device_id'].startswith(prefix)
-                and uuidutils.is_uuid_like(uuid)):
+        uuid = address.instance_of(port)
+        if uuid is not None:
             addresses = [each['ip_address'] for each in port['fixed_ips']]
             found.append(BoundPort(
                 uuid, port['id'], port.get('binding:host_id') or '',

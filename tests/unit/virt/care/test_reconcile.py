@@ -265,16 +265,27 @@ class SweepTest(reconcile_case.ReconcileTestCase):
         self.nova_says = None
         delete = self.pairs.addresses.delete
 
-        def refuse(uuid):
+        def refuse(uuid, host):
             if uuid == other:
                 raise exception.AddressError('in use')
-            delete(uuid)
+            delete(uuid, host)
         with (mock.patch.object(self.pairs.addresses, 'delete', refuse),
               mock.patch.object(self.reconciler, '_locate',
                                 return_value=None)):
             self.reconciler.sweep()
         (port,) = self.neutron.ports.values()
         self.assertIn(other, port['device_id'])
+
+    def test_a_users_port_named_after_an_instance_of_another_cell(self):
+        """The database of this one does not know that instance."""
+        self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
+        (port,) = self.neutron.ports.values()
+        self.neutron.ports['a-users'] = {
+            **port, 'id': 'a-users', 'network_id': 'a-users',
+            'binding:host_id': fakes.HOST}
+        self.nova_says = None
+        self.reconciler.sweep()
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
 
     def test_the_instance_comes_back(self):
         self.pairs.addresses.ensure(fakes.UUID, fakes.HOST)

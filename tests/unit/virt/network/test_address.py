@@ -87,6 +87,13 @@ class EnsureTest(BookTestCase):
         self.book.delete(fakes.UUID)
         self.assertEqual({}, self.neutron.ports)
 
+    def test_delete_what_is_bound_to_one_host(self):
+        self.book.ensure(fakes.UUID, 'c1')
+        self.book.delete(fakes.UUID, 'c2')
+        self.assertEqual('c1', self._port()['binding:host_id'])
+        self.book.delete(fakes.UUID, 'c1')
+        self.assertEqual({}, self.neutron.ports)
+
     def test_a_users_port_of_that_name_cannot_be_deleted(self):
         """It is the parent of a trunk, say."""
         self.book.ensure(fakes.UUID, 'c1')
@@ -183,9 +190,14 @@ class LeftOverTest(BookTestCase):
         # Somebody else's.
         for changes in ({'device_owner': 'compute:nova'},
                         {'device_owner': 'compute:dmore',
-                         'device_id': fakes.UUID}):
+                         'device_id': fakes.UUID},
+                        {'device_id': 'domr-'},
+                        {'device_id': f'domr-{fakes.UUID.upper()}'},
+                        {'device_id': f'domr-../{fakes.UUID}'},
+                        {'device_id': 'domr-\n\0'}):
             port.update(changes)
             self.assertEqual([], self.book.instances_on('c1'))
+            self.assertEqual(set(), self.book.ports_on('c1'))
 
 
 class ErrorTest(BookTestCase):

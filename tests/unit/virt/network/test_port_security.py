@@ -185,6 +185,28 @@ class OldPortTest(PortSecurityTestCase):
         self.client.update_port.side_effect = neutron_exceptions.NotFound()
         self.book.secure('c1')
 
+    def test_a_users_port_that_cannot_be_mended(self):
+        """It has no address, say."""
+        port = self.old_port()
+        theirs = {**port, 'id': 'a-users'}
+        self.neutron.ports = {'a-users': theirs, **self.neutron.ports}
+        update = self.client.update_port.side_effect
+
+        def refuse(port_id, body):
+            if port_id == 'a-users':
+                raise neutron_exceptions.BadRequest(message='no address')
+            return update(port_id, body)
+        self.client.update_port.side_effect = refuse
+        self.book.secure('c1')
+        self.assertIs(True, port['port_security_enabled'])
+        self.assertIn('no address', self.log.output)
+
+    def test_neutron_is_away_meanwhile(self):
+        self.old_port()
+        self.client.update_port.side_effect = (
+            neutron_exceptions.ConnectionFailed(reason='refused'))
+        self.assertRaises(exception.AddressError, self.book.secure, 'c1')
+
     def test_on_a_network_without(self):
         port = self.old_port()
         self.switch_off()
