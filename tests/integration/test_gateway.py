@@ -15,6 +15,17 @@ from tests.unit.gateway import fakes
 from laboratory import machine as laboratory_machine
 
 
+#: Connects as often as it can, from an address of its own, and says nothing.
+_SILENT = """
+import socket, sys, time
+held = [socket.create_connection(
+    (sys.argv[1], int(sys.argv[2])), source_address=('127.0.0.2', 0))
+    for _ in range(300)]
+open(sys.argv[3], 'w').close()
+time.sleep(3600)
+"""
+
+
 def setUpModule():
     gateway.GatewayCase.begin()
     unittest.addModuleCleanup(gateway.GatewayCase.end)
@@ -59,7 +70,9 @@ class SetupTest(gateway.GatewayCase):
                 'permituserenvironment': 'no', 'gatewayports': 'no',
                 'authorizedkeysfile': 'none', 'allowusers': 'console',
                 'passwordauthentication': 'no', 'permitrootlogin': 'no',
-                'kbdinteractiveauthentication': 'no'}.items():
+                'kbdinteractiveauthentication': 'no',
+                'persourcemaxstartups': '20',
+                'persourcenetblocksize': '32:64'}.items():
             self.assertEqual(value, found[name], name)
 
     def test_only_its_sshd_knows_the_names(self):
@@ -236,6 +249,16 @@ class StrangerTest(gateway.GatewayCase):
                  'keyboard-interactive,hostbased,none')):
             done = self.ssh('ann', *arguments, 'gateway')
             self.assertIn('Permission denied (publickey)', done.stdout)
+
+    def test_silent_connections_keep_nobody_out(self):
+        self.python('silent', '-c', _SILENT, gateway.GATEWAY,
+                    str(gateway.PORT), '/srv/are-silent')
+        self.addCleanup(self.machine.says, 'systemctl', 'stop', 'silent')
+        self.machine.says('timeout', '60', 'sh', '-c',
+                          'until test -e /srv/are-silent; do sleep 0.1; done')
+        for _ in range(5):
+            self.assertEqual(f'console of {fakes.WEB}\n',
+                             self.console('ann', fakes.WEB))
 
     def test_an_instance_that_is_deleted(self):
         self.addCleanup(self.become, self.cloud())
