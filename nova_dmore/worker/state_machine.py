@@ -236,15 +236,8 @@ class PairMachine:
         :raises ValueError: a pair that is live cannot be a destination.
         """
         if not on:
-            if migration_id == self.migration_id:
-                self.role = None
-                if self.state is State.INCOMING:
-                    self.state = State.STARTING
-                elif (self.state in (State.FREEZING, State.FROZEN)
-                        and not self.instance_running):
-                    # It was paused before, and stays so.
-                    return self._thaw(now)
-            return self.tick(now)
+            return (self._disarm(now) if migration_id == self.migration_id
+                    else self.tick(now))
         if (migration_id, role) == (self.migration_id, self.role):
             return self.tick(now)
         if role is Role.DESTINATION:
@@ -259,6 +252,22 @@ class PairMachine:
         self.migration_id = migration_id
         self.role = role
         return self.tick(now)
+
+    def _disarm(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        if (self.role is Role.SOURCE and self._lost_unreported
+                and not self._attached):
+            # One that had left would be back by now: it has ended.
+            self._lost_unreported = self._ever_open = False
+            actions.append(Action.DOMAIN_R_LOST)
+        self.role = None
+        if self.state is State.INCOMING:
+            self.state = State.STARTING
+        elif (self.state in (State.FREEZING, State.FROZEN)
+                and not self.instance_running):
+            # It was paused before, and stays so.
+            return self._thaw(now) + actions
+        return actions + self.tick(now)
 
     def leaves(self, now: float) -> list[Action]:
         """QEMU saves the instance's state. A paused instance sends no STOP

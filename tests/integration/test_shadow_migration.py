@@ -133,9 +133,10 @@ class TestMove(stop_case.Stop):
     def test_domain_r_that_left_early_comes_back(self):
         self.leaves_early()
         self.instance.prints(b'meanwhile')
-        self.client.arm('m', SOURCE, on=False)
         back = self.pair.domain_r('inmigrate', boot=False)
         back.arrive_from(self.new_domain_r)
+        # Not sooner: one that is not here then has ended.
+        self.client.arm('m', SOURCE, on=False)
         self.pair.live()
         self.assertTrue(back.running)
         wait_for(lambda: back.output == b'beforemeanwhile')
