@@ -3,6 +3,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 import dataclasses
 from typing import Any
 
@@ -32,6 +33,11 @@ class Unstored:
 
     base: int
     data: bytes
+
+    def last(self, most: int) -> 'Unstored':
+        """-> the last bytes of it, no more than so many."""
+        left_out = max(0, len(self.data) - most)
+        return Unstored(self.base + left_out, self.data[left_out:])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +88,15 @@ class CarryOver:
             _OWED_KEYS: sorted(self.owed_keys),
             _OWED_BUTTONS: self.owed_buttons,
         }
+
+    def within(self, limits: Callable[[wire.Stream], int]) -> 'CarryOver':
+        """-> the same without bytes that a destination has no room for.
+
+        :param limits: called with a stream, returns how many it takes
+        """
+        return dataclasses.replace(self, unstored={
+            stream: each.last(limits(stream))
+            for stream, each in self.unstored.items()})
 
     @classmethod
     def from_json(cls, value: object) -> 'CarryOver':

@@ -16,6 +16,10 @@ _HEADER = 4096
 _W_ACTIVE, _W_LENGTH, _W_CHECKSUM = 0, 8, 16    # the latter two: per copy
 
 
+class NoRoomError(ValueError):
+    """The object is too long; the one before it stands."""
+
+
 class Notes:
     """The two copies.
 
@@ -48,11 +52,11 @@ class Notes:
     def write(self, value: Any) -> None:
         """Replace the object.
 
-        :raises ValueError: it is too long.
+        :raises NoRoomError: it is too long.
         """
         data = json.dumps(value).encode()
         if len(data) > self._room:
-            raise ValueError(f'notes of {len(data)} bytes')
+            raise NoRoomError(f'notes of {len(data)} bytes')
         copy = 2 if self._words[_W_ACTIVE] == 1 else 1
         start = (copy - 1) * self._room
         self._data[start:start + len(data)] = data

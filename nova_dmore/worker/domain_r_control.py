@@ -178,6 +178,13 @@ class DomainRControl:
         else:
             self.waiting = self.waiting[-63:] + [message]
 
+    def shorten(self) -> bool:
+        """Drop half of what is to be told the next Domain R of gaps, the
+        oldest, for there is no room to keep it -> whether there was any."""
+        count = (len(self.waiting) + 1) // 2
+        self.waiting = self.waiting[count:]
+        return count > 0
+
     def opened(self) -> None:
         """Domain R joined an epoch: tell it everything again."""
         self._break = None

@@ -47,6 +47,15 @@ class GapLog:
             self._give_way(self._gaps.pop(1))
         return gap
 
+    def shorten(self) -> bool:
+        """Have half of the reports give way, for there is no room to keep
+        them -> whether there were any."""
+        count = len(self._gaps) // 2
+        for gap in self._gaps[1:1 + count]:
+            self._give_way(gap)
+        del self._gaps[1:1 + count]
+        return count > 0
+
     def _report(self, stream: str, at: int | None, count: int | None,
                 kind: wire.GapKind, reason: str, migration_id: str | None
                 ) -> Report:

@@ -29,6 +29,7 @@ from nova_dmore.worker import domain_r_control
 from nova_dmore.worker import gaps
 from nova_dmore.worker import instance_state
 from nova_dmore.worker import keeper_commands
+from nova_dmore.worker import notes_writer
 from nova_dmore.worker import recorded
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
@@ -107,6 +108,10 @@ class Pair:
             self.note, self.waiters.wake)
         #: How much of what the keeper has dropped was reported.
         self._reported_dropped: int = kept.get('reported_dropped', 0)
+        self._notes_writer = notes_writer.NotesWriter(
+            self.notes, self._to_notes,
+            (self.control.sessions.shorten, self.gap_log.shorten,
+             self.control.shorten))
         self._timer: loop_module.Handle | None = None
         self._handler = request_handler.RequestHandler(self)
         if kept.get('config'):
@@ -206,6 +211,8 @@ class Pair:
         if self.machine.wants_exact and self.host_end.domain_r_complete:
             self.machine.exact = True
             return self.act(self.machine.tick(time.monotonic()))
+        if self.machine.state is State.LIVE:
+            self.carried = None     # the journal has it
         self._tell_state()
         self._note_machine()    # before anything moves because of it
         self._move()
@@ -376,10 +383,14 @@ class Pair:
         self.recorded.add_gap(gap)
         self.control.gap(
             {'type': wire.GAP, 'stream': gap['stream'], 'at': at,
-             'bytes': count, 'kind': gap['kind'], 'reason': reason},
+             'bytes': count, 'kind': gap['kind'], 'reason': gap['reason']},
             self._is_open())
         self.note()
         self.waiters.wake()
+
+    def carried_limit(self, stream: wire.Stream) -> int:
+        """How many bytes of a stream are taken of what is carried over."""
+        return self._context.journal.carried_limit(stream)
 
     def shut_down(self) -> None:
         """Ask the keeper to end."""
@@ -387,7 +398,10 @@ class Pair:
 
     def note(self) -> None:
         """Leave everything to a successor."""
-        self.notes.write({
+        self._notes_writer.write()
+
+    def _to_notes(self) -> dict[str, Any]:
+        return {
             'machine': self.machine.to_notes(),
             'gaps': self.gap_log.to_notes(),
             'recorded': self.recorded.to_notes(),
@@ -398,7 +412,7 @@ class Pair:
             'serving': self.control.serving,
             'sessions': self.control.sessions.to_notes(),
             'waiting': self.control.waiting,
-            'config': self.control.config})
+            'config': self.control.config}
 
     def _noted_sessions(self) -> None:
         self.note()

@@ -89,10 +89,11 @@ class RequestHandler:
         return {}
 
     def _arm(self, migration_id: Any, role: Any, on: Any) -> requests.Result:
-        _check(isinstance(migration_id, str) and
+        _check(isinstance(migration_id, str) and migration_id.isascii() and
                len(migration_id) <= _MIGRATION_ID_MAX and
                isinstance(on, bool) and role in list(wire.Role),
-               'migration_id is no short text, on no boolean, or role none')
+               'migration_id is no short ASCII text, on no boolean, or '
+               'role none')
         role = wire.Role(role)
         is_known = migration_id == self._machine.migration_id
         try:
@@ -159,7 +160,9 @@ class RequestHandler:
             parsed = carry_over_module.CarryOver.from_json(carry_over)
         except errors.CarryOverError as e:
             raise requests.Refused(str(e)) from e
-        kept, pair.carried = pair.carried, carry_over
+        # Not as it came: what is noted of it has a bound.
+        kept, pair.carried = pair.carried, parsed.within(
+            pair.carried_limit).to_json()
         try:
             actions = self._machine.carried(time.monotonic())
         except ValueError as e:

@@ -133,6 +133,14 @@ class SessionLog:
         self._events = [each for each in self._events
                         if each['number'] not in numbers]
 
+    def shorten(self) -> bool:
+        """Drop half of the events, the oldest, for there is no room to keep
+        them -> whether there were any."""
+        count = (len(self._events) + 1) // 2
+        del self._events[:count]
+        self.untold += count
+        return count > 0
+
     def to_notes(self) -> _Message:
         """-> a JSON object for :class:`nova_dmore.link.notes.Notes`."""
         return {'next': self._next, 'sessions': self.sessions(),

@@ -33,8 +33,8 @@ def carry_over(journal: journal_module.Journal, acknowledged: bool,
     unstored = {}
     for stream in produced:
         end = journal.position(stream)
-        base = max(journal.base(stream),
-                   end - carry_over_module.CARRY_OVER_DATA_MAX)
+        # A destination takes no more.
+        base = max(journal.base(stream), end - journal.carried_limit(stream))
         unstored[stream] = carry_over_module.Unstored(
             base, _without_secrets(stream, journal.read(stream, base, end)))
     return carry_over_module.CarryOver(

@@ -150,6 +150,9 @@ class KilledCase(base.BaseTestCase):
         os.ftruncate(descriptor, size)
         return descriptor
 
+    def _memory_of_notes(self):
+        return mmap.mmap(self._memory[2], notes.NOTES_SIZE)
+
     def _closed_later(self, descriptor):
         self._stack.callback(os.close, descriptor)
         return descriptor
