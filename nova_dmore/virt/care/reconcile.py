@@ -300,9 +300,15 @@ class Reconciler:
         """
         domain = self._pairs.domain(uuid).find()
         client = self._pairs.client(uuid)
-        if domain is None or client.is_gone():
+        if client.is_gone():
             return True     # it is built anew anyway
         status = client.status()
+        if domain is None:
+            # So is Domain R. One that has left does not come back, and of a
+            # paused instance nothing passes while its process waits for it.
+            if status.state is not wire.PairState.INCOMING:
+                self._disarm(uuid, status)
+            return True
         if status.state is wire.PairState.INCOMING:
             # It has just arrived, and may wait for what the source carries
             # over; or nobody could tell its process that it belongs here.
@@ -322,11 +328,14 @@ class Reconciler:
         except libvirt.libvirtError as error:
             LOG.debug('Left over of the Domain R of instance %s: %s', uuid,
                       text.printable(error))
-        if status.migration_id is not None:
-            client.arm(status.migration_id, wire.Role.SOURCE,
-                       on=False)
-            # A paused instance does not tell that it stays.
-            self._pairs.adopt(uuid)
+        self._disarm(uuid, status)
         if status.domain_r.status == 'running':
             client.hold(False)
         return True
+
+    def _disarm(self, uuid: str, status: wire.Status) -> None:
+        if status.migration_id is not None:
+            self._pairs.client(uuid).arm(
+                status.migration_id, wire.Role.SOURCE, on=False)
+            # A paused instance does not tell that it stays.
+            self._pairs.adopt(uuid)

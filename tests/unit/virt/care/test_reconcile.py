@@ -52,6 +52,22 @@ class OutgoingTest(reconcile_case.ReconcileTestCase):
         self.assertTrue(self.domain_r.job)
         self.assertEqual(['arm', 'adopt', 'hold'], self.shadow.log)
 
+    def test_domain_r_has_left_and_nobody_can_send_it_back(self):
+        # A paused instance: its process would wait for ever.
+        self.instance.run_state = PAUSED
+        del self.libvirt.domains[self.domr]
+        self.assertTrue(self._reconcile())
+        self.assertEqual(['arm', 'adopt'], self.shadow.log)
+        self.client().arm.assert_called_once_with(
+            'm1', wire.Role.SOURCE, on=False)
+
+    def test_domain_r_ended_when_it_had_arrived(self):
+        del self.libvirt.domains[self.domr]
+        self.status = fake_shadow.status(
+            migration_id='m1', state=wire.PairState.INCOMING)
+        self.assertTrue(self._reconcile())
+        self.assertEqual([], self.shadow.log)
+
     def test_domain_r_was_stopped_and_could_not_leave(self):
         there = fake_shadow.status(migration_id='m1')
         status = dataclasses.replace(there, domain_r=dataclasses.replace(
