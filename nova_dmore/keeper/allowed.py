@@ -31,7 +31,7 @@ def is_allowed(vm: str, command: str, arguments: dict[str, Any] | None
         return not arguments
     if vm == messages.DOMAIN_R:
         return command == 'stop' and not arguments
-    if command == 'chardev-send-break':
+    if command == messages.BREAK:
         return arguments == {'id': messages.SERIAL0_CHARDEV}
     if command == _HMP:
         return arguments == messages.KEYBOARD_STATUS

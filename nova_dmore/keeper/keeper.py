@@ -59,6 +59,7 @@ class Keeper:
         self._waiting_controls: list[socket.socket] = []
         #: See messages.ToWorker.START.
         self._last_input: messages.Message | None = None
+        self._last_break: messages.Message | None = None
         self._worker = worker_process.WorkerProcess(
             loop, run_dir, instance, self._worker_started,
             self._hear_one)
@@ -236,11 +237,15 @@ class Keeper:
                 **message['note'], 'id': message['id'], 'answer': None}
 
         vm, command = message['vm'], message['command']
+        if command == messages.BREAK:
+            self._last_break = last = {'id': message['id'], 'answer': None}
 
         def replied(outcome: messages.Message) -> None:
             reply = {'type': messages.ToWorker.REPLY, 'id': message['id'],
                      **({'result': allowed.told_of(command, outcome['result'])}
                         if 'result' in outcome else outcome)}
+            if command == messages.BREAK and self._line.saving is not None:
+                reply['late'] = self._line.saving
             if last is not None:
                 last['answer'] = reply
             self._send(reply)
@@ -276,7 +281,8 @@ class Keeper:
                     'worker_starts': self._worker.starts,
                     'keeper_pid': os.getpid(),
                     'serial': self._line.totals(),
-                    'last_input': self._last_input},
+                    'last_input': self._last_input,
+                    'last_break': self._last_break},
                    self._resources.start_descriptors(self._line))
         self._line.has_worker(True)
         self._domain_r.repeat()

@@ -156,6 +156,17 @@ class Line:
                 self._input_end, written - self._written) or 0
         self._watch()
 
+    @property
+    def saving(self) -> str | None:
+        """How far QEMU is with the state that the instance leaves with:
+        ``messages.SAVING`` or ``messages.SAVED``; None: it has not said that
+        it saves one."""
+        if self.gate is not Gate.HELD:
+            return None
+        if self._count is not None and self._count['final']:
+            return messages.SAVED
+        return None if self._saving_at is None else messages.SAVING
+
     def repeat(self) -> None:
         """Tell a new worker what the last one was told."""
         if self._count is not None:

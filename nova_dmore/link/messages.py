@@ -29,7 +29,9 @@ class ToWorker(enum.StrEnum):
     #: output ``read``, in all, and how many of output the keeper has
     #: ``dropped``, as there was no worker; and ``last_input``: null, or the
     #: last ``note`` of a QMP message with its ``id`` and ``answer``: the
-    #: REPLY, null as long as there is none.
+    #: REPLY, null as long as there is none; ``last_break``: null, or ``id``
+    #: and ``answer`` of the last serial break. A keeper of an earlier release
+    #: says nothing of that.
     START = 'start'
     #: Descriptor: where the input now lies that the instance's QEMU has not
     #: read: see :func:`nova_dmore.posix.pipes.unread`.
@@ -51,7 +53,10 @@ class ToWorker(enum.StrEnum):
     VM = 'vm'
     #: ``vm``, ``event``, ``at`` (CLOCK_MONOTONIC seconds).
     EVENT = 'event'
-    #: ``id``, and ``result`` or ``error`` (text) and ``failure`` (a Failure).
+    #: ``id``, and ``result`` or ``error`` (text) and ``failure`` (a Failure);
+    #: and ``late``, if it is there: of a serial break that came when QEMU had
+    #: said that it saves its state (:data:`SAVING`), or that it has sent that
+    #: (:data:`SAVED`), for the migration that the instance leaves with.
     REPLY = 'reply'
     #: ``error``: text or null. Descriptor: a connection to the display of the
     #: instance's QEMU, if there is no error.
@@ -92,6 +97,9 @@ class Failure(enum.StrEnum):
 
 #: The alias that libvirt gives the instance's first serial port.
 SERIAL0_CHARDEV = 'charserial0'
+
+#: The command that has QEMU send a break there.
+BREAK = 'chardev-send-break'
 
 #: EVENTs that are not QEMU's by these names: it begins to save the state of
 #: the devices, for a migration; for one that will fetch the memory later; it

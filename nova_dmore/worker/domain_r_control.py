@@ -12,15 +12,13 @@ from nova_dmore.channel.host import end as host_end_module
 from nova_dmore.channel import text
 from nova_dmore import wire
 from nova_dmore.worker.devices.serial import input as serial_in
+from nova_dmore.worker import serial_break as serial_break_module
 from nova_dmore.worker import sessions as sessions_module
 
 LOG = logging.getLogger(__name__)
 
 _OUT = wire.Stream.CONTROL_TO_DOMAIN_R
 _IN = wire.Stream.CONTROL_TO_HOST
-
-#: A break waits this long for the input before it, in seconds.
-BREAK_LIMIT_S = 30.0
 
 _GIVEN_UP = 'A break was given up: the instance boots anew'
 
@@ -48,23 +46,22 @@ class DomainRControl:
     """Sends CONFIG, STATE, BOOT, GAP and END_SESSION; takes BREAK, BOOT_HEARD,
     SERVING, LOG, and what is said of sessions.
 
-    :param serial_input: a break has to wait for it.
-    :param send_break: called with a callback, to be called with whether the
-        device took the break.
+    :param serial_input: what is typed at the serial port.
+    :param serial_break: the break that Domain R asks for.
     :param sessions: is told of them.
     :param changed: called when that has changed, before the message is taken.
     """
 
     def __init__(self, host_end: host_end_module.HostEnd,
                  serial_input: serial_in.SerialInput,
-                 send_break: Callable[[Callable[[bool], None]], None],
+                 serial_break: serial_break_module.SerialBreak,
                  serving: dict[str, Any] | None = None,
                  waiting: Iterable[dict[str, Any]] = (),
                  sessions: sessions_module.SessionLog | None = None,
                  changed: Callable[[], None] = lambda: None) -> None:
         self._host_end = host_end
         self._input = serial_input
-        self._send_break = send_break
+        self._break = serial_break
         self._codec = control.LineCodec(wire.CONTROL_TO_HOST_LINE_MAX)
         #: The last SERVING message, without its type.
         self.serving = serving
@@ -77,9 +74,6 @@ class DomainRControl:
         #: Of CONFIG and STATE, of which there is a newer one than was told.
         self._untold: list[str] = []
         self._is_asked = False      # of a boot, and has not answered
-        #: Offset, length of its line, deadline.
-        self._break: tuple[int, int, float] | None = None
-        self._break_sent = False
         self._lines = 0
         self._lines_since = 0.0
 
@@ -131,9 +125,7 @@ class DomainRControl:
     def begin_boot(self) -> None:
         """The instance boots anew: what was typed until now, a break
         included, is not for what runs from now on."""
-        if self._break is not None and not self._break_sent:
-            LOG.info(_GIVEN_UP)
-            self._end_break()
+        self._break.give_up(_GIVEN_UP)
         self._input.begin_boot()
         self._find_what_is_old()
 
@@ -187,9 +179,7 @@ class DomainRControl:
 
     def opened(self) -> None:
         """Domain R joined an epoch: tell it everything again."""
-        self._break = None
-        self._break_sent = False
-        self._input.limit = None
+        self._break.opened()
         self._untold.clear()
         if self.config:
             self._tell(wire.CONFIG)
@@ -218,7 +208,7 @@ class DomainRControl:
         # If there was no room.
         self._tell_newest()
         self._ask_what_is_old()
-        while not self._blocked():
+        while not self._break.blocks():
             data = self._host_end.readable(_IN)
             end = data.find(b'\n') + 1
             messages, used = self._codec.decode(data[:end] if end else data)
@@ -226,40 +216,9 @@ class DomainRControl:
                 break
             for message in messages:
                 self._handle(message, used)
-            if self._break is None:
+            if not self._break.is_there:
                 self._host_end.take(_IN, used)
         return serving is not self.serving
-
-    def _blocked(self) -> bool:
-        """Whether a break must be sent before more is read."""
-        if self._break is None:
-            return False
-        offset, _, deadline = self._break
-        if self._break_sent:
-            return True
-        if self._input.taken >= offset:
-            self._break_sent = True
-            self._send_break(self._break_done)
-        elif time.monotonic() > deadline:
-            LOG.warning('A break was given up: the input before it was not '
-                        'taken')
-            self._end_break()
-        return self._break is not None
-
-    def _break_done(self, taken: bool) -> None:
-        if self._break is None or not self._break_sent:
-            return      # of an epoch before this one
-        if not taken:
-            LOG.warning('The device did not take a break')
-        self._end_break()
-
-    def _end_break(self) -> None:
-        assert self._break is not None      # callers have checked
-        length = self._break[1]
-        self._break = None
-        self._break_sent = False
-        self._input.limit = None
-        self._host_end.take(_IN, length)
 
     def _handle(self, message: dict[str, Any], length: int) -> None:
         kind = message['type']
@@ -272,8 +231,7 @@ class DomainRControl:
                 # Nor could it wait: BOOT_HEARD comes after it.
                 LOG.info(_GIVEN_UP)
                 return
-            self._break = offset, length, time.monotonic() + BREAK_LIMIT_S
-            self._input.limit = offset
+            self._break.ask(offset, length)
         elif kind == wire.BOOT_HEARD:
             self._is_asked = False
             if _is_offset(message.get('at')):

@@ -53,13 +53,15 @@ class Commands:
         if callback is not None:
             callback(message)
 
-    def send_break(self, done: Callable[[bool], None]) -> None:
+    def send_break(self, replied: Replied, announce: Callable[[int], None]
+                   ) -> None:
         """Send a serial break.
 
-        :param done: called with whether QEMU took it.
+        :param announce: called with its number first.
         """
-        self.execute('chardev-send-break', {'id': messages.SERIAL0_CHARDEV},
-                     lambda message: done('error' not in message))
+        announce(self._next + 1)
+        self.execute(messages.BREAK, {'id': messages.SERIAL0_CHARDEV},
+                     replied)
 
     def stop_domain_r(self, done: Callable[[str | None], None]) -> None:
         """Stop Domain R, which is about to leave.

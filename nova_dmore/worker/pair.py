@@ -10,7 +10,6 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
 from nova_dmore.channel import carry_over as carry_over_module
@@ -33,6 +32,7 @@ from nova_dmore.worker import notes_writer
 from nova_dmore.worker import recorded
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
+from nova_dmore.worker import serial_break as serial_break_module
 from nova_dmore.worker import sessions
 from nova_dmore.worker import start_descriptors
 from nova_dmore.worker import state_machine
@@ -98,14 +98,19 @@ class Pair:
         serial = self.devices['serial']
         assert isinstance(serial, serial_device.SerialDevice)
         self._serial = serial
+        self.serial_break = serial_break_module.SerialBreak(
+            self.host_end, serial.input, self._send_break, self._is_leaving,
+            kept.get('break'), start.get('last_break'), self.note)
+        if (number := self.serial_break.number) is not None:
+            self.commands.expect(number, self._break_answered)
         self.control = domain_r_control.DomainRControl(
-            self.host_end, serial.input, self._send_break,
+            self.host_end, serial.input, self.serial_break,
             kept.get('serving'), kept.get('waiting', ()),
             sessions.SessionLog(kept.get('sessions')), self._noted_sessions)
         self.waiters = requests.Waiters(loop)
         self.stop = stop_module.Stop(
-            self.machine, self.host_end, self.devices, self.commands, kept,
-            self.note, self.waiters.wake)
+            self.machine, self.host_end, self.devices, self.serial_break,
+            self.commands, kept, self.note, self.waiters.wake)
         #: How much of what the keeper has dropped was reported.
         self._reported_dropped: int = kept.get('reported_dropped', 0)
         self._notes_writer = notes_writer.NotesWriter(
@@ -153,6 +158,7 @@ class Pair:
         elif kind == messages.ToWorker.COUNT:
             self.act(machine.leaves(now))
             if machine.state is State.FREEZING:
+                self.stop.counted()
                 self.devices.each(base.ShadowDevice.counted, message)
                 self._check_freeze()
         elif kind == messages.ToWorker.CONTROL:
@@ -409,6 +415,7 @@ class Pair:
             'devices': self.devices.to_notes(),
             'carried': self.carried,
             'reported_dropped': self._reported_dropped,
+            'break': self.serial_break.to_notes(),
             'serving': self.control.serving,
             'sessions': self.control.sessions.to_notes(),
             'waiting': self.control.waiting,
@@ -441,8 +448,22 @@ class Pair:
         except BlockingIOError:
             pass    # 2**64 - 2 times unheard: it has been rung
 
-    def _send_break(self, done: Callable[[bool], None]) -> None:
-        def replied(taken: bool) -> None:
-            done(taken)
-            self._move()
-        self.commands.send_break(replied)
+    def _send_break(self, announce: serial_break_module.Announce) -> None:
+        self.commands.send_break(self._break_answered, announce)
+
+    def _break_answered(self, reply: messages.Message) -> None:
+        self.serial_break.answered(reply)
+        self._move()
+
+    def _is_leaving(self, reply: messages.Message) -> bool:
+        """QEMU has answered a break late: see :class:`SerialBreak`."""
+        self.act(self.machine.leaves(time.monotonic()))
+        if self.machine.state not in (State.FREEZING, State.FROZEN):
+            return False
+        if reply['late'] == messages.SAVING:
+            # QEMU 7.2 says so a moment before it does.
+            self.report_gap(
+                wire.Stream.SERIAL0_IN, wire.GapKind.AMBIGUOUS,
+                'QEMU got a break while it saved its state: it may come a '
+                'second time', self._serial.input.taken, 1)
+        return True

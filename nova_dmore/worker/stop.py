@@ -18,6 +18,7 @@ from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices import group
 from nova_dmore.worker import keeper_commands
+from nova_dmore.worker import serial_break as serial_break_module
 from nova_dmore.worker import state_machine
 
 LOG = logging.getLogger(__name__)
@@ -41,11 +42,13 @@ class Stop:
     def __init__(self, machine: state_machine.PairMachine,
                  host_end: host_end_module.HostEnd,
                  devices: group.DeviceGroup,
+                 serial_break: serial_break_module.SerialBreak,
                  commands: keeper_commands.Commands, kept: dict[str, Any],
                  note: Callable[[], None], wake: Callable[[], None]) -> None:
         self._machine = machine
         self._host_end = host_end
         self._devices = devices
+        self._break = serial_break
         self._commands = commands
         self._note = note
         self._wake = wake
@@ -53,6 +56,8 @@ class Stop:
         self.frozen: dict[str, Any] | None = kept.get('frozen')
         #: Whether Domain R is stopped as soon as it may.
         self._lets_go = kept.get('lets_go', False)
+        #: Whether the keeper has counted at this stop.
+        self._is_counted = False
         #: When the instance stopped, if it has not run since.
         self._stopped_at: float | None = None
 
@@ -75,11 +80,17 @@ class Stop:
     def begin(self, now: float) -> list[Action]:
         """The stop sequence: everything here takes well under 1 ms."""
         stopped_at, self._stopped_at = self._stopped_at or now, None
+        self._is_counted = False
         self._devices.each(base.ShadowDevice.stop, stopped_at)
         self.frozen = {'acknowledged': False, 'carry_over': None,
                        'at': {'stopped': stopped_at, 'frozen': None,
                               'domain_r_stopped': None}}
         return self.freeze_over()
+
+    def counted(self) -> None:
+        """The keeper has counted: QEMU saves its state, and what it answers
+        from now on is not in that."""
+        self._is_counted = True
 
     @property
     def domain_r_may_stop(self) -> bool:
@@ -109,7 +120,8 @@ class Stop:
 
         The machine does not wait for ever.
         """
-        awaits_answer = self._devices.awaits_answer()
+        awaits_answer = self._devices.awaits_answer() or (
+            self._break.number is not None and not self._is_counted)
         if awaits_answer and not self._machine.freeze_due:
             return []
         # Once: it may be asked for.
@@ -138,6 +150,7 @@ class Stop:
     def carry(self, now: float) -> None:
         """The freeze is over: keep what a destination needs."""
         self._devices.each(base.ShadowDevice.frozen)
+        self._break.frozen()
         self._host_end.poll()    # for the last that Domain R has stored
         carry_over = self._host_end.carry_over()
         if carry_over is not None:

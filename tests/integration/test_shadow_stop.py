@@ -47,6 +47,57 @@ class TestStop(stop_case.Stop):
         self.assertEqual(frozen, self.client.frozen(1000))
         self.assertEqual((), self.pair.gaps())
 
+    def break_without_answer(self):
+        """-> the command of a break that QEMU has got."""
+        self.instance.qmp.is_mute = True
+        self.domain_r.says(
+            {'type': wire.BREAK, 'stream': 'serial0_in', 'at': 0})
+
+        def breaks():
+            return [each for each in self.instance.qmp.commands
+                    if each['execute'] == 'chardev-send-break']
+        wait_for(breaks)
+        self.instance.qmp.is_mute = False
+        return breaks()[0]
+
+    def answers(self, command):
+        self.instance.qmp.says({'return': {}, 'id': command['id']})
+
+    def test_a_break_that_is_answered_before_the_state_is_saved(self):
+        command = self.break_without_answer()
+        self.instance.stop()
+        self.answers(command)
+        self.instance.save()
+        self.instance.saved()
+        self.client.frozen(1000)
+        carried = self.client.hand_over(3000)
+        self.assertEqual(
+            self.domain_r.end.position(wire.Stream.CONTROL_TO_HOST),
+            carried['taken']['control_to_host'])
+
+    def test_a_break_that_is_answered_afterwards(self):
+        command = self.break_without_answer()
+        self.instance.stop()
+        self.instance.save()
+        self.answers(command)
+        self.instance.saved()
+        self.client.frozen(1000)
+        carried = self.client.hand_over(3000)
+        self.assertLess(
+            carried['taken']['control_to_host'],
+            self.domain_r.end.position(wire.Stream.CONTROL_TO_HOST))
+        self.assertEqual(
+            [('serial0_in', 'ambiguous', 1)],
+            [(gap.stream, gap.kind, gap.bytes) for gap in self.pair.gaps()])
+        # A worker that follows one that was killed knows it, too.
+        os.kill(self.client.status().worker_pid, signal.SIGKILL)
+        self.instance.resume()
+        self.client.arm('m', SOURCE, on=False)
+        self.pair.live()
+        self.assertEqual(1, [
+            each['execute'] for each in self.instance.qmp.commands
+        ].count('chardev-send-break'))
+
     def test_the_keeper_is_late(self):
         """What the worker says before the stop counts before the stop, when
         the keeper reads both at once."""

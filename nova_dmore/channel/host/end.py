@@ -104,6 +104,11 @@ class HostEnd:
                 for stream in self._geometry}
 
     @property
+    def incarnation(self) -> int:
+        """Which start of Domain R acknowledged last; 0 before the first."""
+        return self._journal.incarnation
+
+    @property
     def is_renewed(self) -> bool:
         """Whether Domain R has started anew since it acknowledged last, and
         ``lost`` was not called for that start."""

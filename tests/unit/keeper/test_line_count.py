@@ -22,6 +22,21 @@ class CountTest(line_case.LineCase):
         self.assertEqual((0, 0, True, 0, 0), self.last(
             'output', 'unread', 'final', 'unsure_in', 'unsure_out'))
 
+    def test_how_far_it_is(self):
+        self.runs()
+        self.line.event(messages.SAVING, self.loop.time())
+        self.assertIsNone(self.line.saving)     # not to leave
+        self.stops()
+        self.assertIsNone(self.line.saving)
+        self.line.event(messages.SAVING, self.loop.time())
+        self.assertEqual(messages.SAVING, self.line.saving)
+        self.loop.run(0.01)
+        self.assertEqual(messages.SAVING, self.line.saving)
+        self.line.event(messages.SAVED, self.loop.time())
+        self.assertEqual(messages.SAVED, self.line.saving)
+        self.line.leaving(False)
+        self.assertIsNone(self.line.saving)
+
     def test_what_lies_there(self):
         self.runs()
         self.types(b'abc')

@@ -12,6 +12,7 @@ from nova_dmore.channel import region
 from nova_dmore import wire
 from nova_dmore.worker.devices.serial import fence
 from nova_dmore.worker import domain_r_control
+from nova_dmore.worker import serial_break
 
 State = wire.InstanceState
 
@@ -25,9 +26,11 @@ class SlowReaderTest(unittest.TestCase):
             journal.Journal(bytearray(journal.journal_size())))
         self.domain_r = domr_end.DomainREnd(memory, lambda vector: None)
         self._codec = control.LineCodec()
+        serial_input = types.SimpleNamespace(
+            taken=0, sent=0, limit=None, fence=fence.Fence())
         self.control = domain_r_control.DomainRControl(
-            self.host, types.SimpleNamespace(
-                taken=0, sent=0, limit=None, fence=fence.Fence()), None)
+            self.host, serial_input, serial_break.SerialBreak(
+                self.host, serial_input, None, None))
         self.host.open()
         self.domain_r.poll()
         self.assertTrue(self.host.poll().opened)

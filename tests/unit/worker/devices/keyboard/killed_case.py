@@ -14,6 +14,7 @@ from unittest import mock
 
 from oslotest import base
 
+from nova_dmore.channel import control
 from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel.host import ivshmem
 from nova_dmore.channel.host import journal
@@ -67,6 +68,9 @@ class Qemu:
         self.keys = set()
         self.buttons = set()
         self.events = []            # (number or button, down)
+        self.breaks = 0             # that its serial port has got
+        self.has_saved = False      # its state, for a migration
+        self._unsaved_breaks = 0    # that it got since
         self._commands = []         # (name, arguments, answer)
 
     def execute(self, command, arguments, answer):
@@ -79,6 +83,13 @@ class Qemu:
         command, arguments, answer = self._commands.pop(0)
         if command == 'human-monitor-command':
             answer({'result': 'portb[0x0064] = 0x1c\\r\\n'})
+        elif command == messages.BREAK:
+            # It takes one also while its guest stands still.
+            if self.has_saved:
+                self._unsaved_breaks += 1
+            else:
+                self.breaks += 1
+            answer({'result': None})
         elif not self.runs:
             answer({'error': 'VM not running',
                     'failure': messages.Failure.REFUSED})
@@ -87,6 +98,16 @@ class Qemu:
                 self._take(each['type'], each['data'])
             answer({'result': None})
         return True
+
+    def stays(self):
+        """A migration comes to nothing."""
+        self.breaks += self._unsaved_breaks
+        self.arrives()
+
+    def arrives(self):
+        """It is another one, that has loaded the state."""
+        self._unsaved_breaks = 0
+        self.has_saved = False
 
     def _take(self, kind, data):
         if kind == 'abs':
@@ -128,8 +149,9 @@ class KilledCase(base.BaseTestCase):
             self._memory[0], wire.REGION_SIZE))
         self.qemu = Qemu()
         self.held = set()
+        self.asked_breaks = 0
         self._buttons = 0
-        self._last_input = None
+        self._last_input = self._last_break = None
         self._starts = 0
         self._generation = 0
         self.domr = None
@@ -175,7 +197,8 @@ class KilledCase(base.BaseTestCase):
             self.loop, self._worker_link,
             {'worker_starts': self._starts, 'keeper_pid': os.getpid(),
              'serial': {'written': 0, 'read': 0, 'dropped': 0},
-             'last_input': self._last_input},
+             'last_input': self._last_input,
+             'last_break': self._last_break},
             [*map(os.dup, self._memory), output, self._given[2],
              self._given[1], *self._eventfds])
         self._tell_domain_r()
@@ -223,10 +246,15 @@ class KilledCase(base.BaseTestCase):
         if message['note'] is not None:
             self._last_input = last = {
                 **message['note'], 'id': message['id'], 'answer': None}
+        elif message['command'] == messages.BREAK:
+            self._last_break = last = {'id': message['id'], 'answer': None}
 
         def answer(outcome):
             reply = {'type': messages.ToWorker.REPLY, 'id': message['id'],
                      **outcome}
+            if message['command'] == messages.BREAK and (
+                    self._count is not None):
+                reply['late'] = messages.SAVED
             if last is not None:
                 last['answer'] = reply
             self._send(reply)
@@ -318,6 +346,15 @@ class KilledCase(base.BaseTestCase):
                              if buttons >> bit & 1)
             self._type(input_event.Pointer(buttons, 5, 5))
 
+    def ask_break(self):
+        """A client asks for a break."""
+        if self.domr is not None:
+            self.asked_breaks += 1
+            self.domr.send(wire.Stream.CONTROL_TO_HOST, control.encode({
+                'type': wire.BREAK, 'stream': 'serial0_in',
+                'at': self.domr.position(wire.Stream.SERIAL0_IN)}))
+            self._poll_domain_r()
+
     def _type(self, event):
         self.domr.send(wire.Stream.INPUT0_IN, input_event.pack(event))
         self._poll_domain_r()
@@ -352,6 +389,7 @@ class KilledCase(base.BaseTestCase):
     def save(self):
         """QEMU saves the state of an instance that stands still."""
         if self._is_armed and not self.qemu.runs and self._count is None:
+            self.qemu.has_saved = True
             self._count = {
                 'type': messages.ToWorker.COUNT, 'output': 0, 'unread': 0,
                 'final': True, 'unsure_in': 0, 'unsure_out': 0}
@@ -381,7 +419,8 @@ class KilledCase(base.BaseTestCase):
         domr, self.domr = self.domr, None
         self._requests.clear()
         self._is_armed = False
-        self._count = self._last_input = None
+        self._count = self._last_input = self._last_break = None
+        self.qemu.arrives()
         self._memory[1:] = [self._memfd(journal.journal_size()),
                             self._memfd(notes.NOTES_SIZE)]
         self._status = 'inmigrate'
@@ -420,5 +459,6 @@ class KilledCase(base.BaseTestCase):
         if self._is_armed:
             self._is_armed = False
             self._count = None
+            self.qemu.stays()
             self.run_instance(True)
             self._request_arm(wire.Role.SOURCE, False)

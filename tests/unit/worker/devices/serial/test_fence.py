@@ -27,6 +27,7 @@ from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.serial import input as serial_in
 from nova_dmore.worker import domain_r_control
+from nova_dmore.worker import serial_break
 from tests import examples
 from tests.unit.keeper import poll_loop
 
@@ -51,17 +52,20 @@ class Worker:
             input_dropped=self._dropped, kept={'serial': notes},
             note=lambda: None, serial=base.SerialPipes(
                 written, None, unread, **world.line.totals())))
+        self._break = serial_break.SerialBreak(
+            self.end, self.input, self._send_break, None)
         self.control = domain_r_control.DomainRControl(
-            self.end, self.input, self._send_break, {'hears_boots': 1})
+            self.end, self.input, self._break, {'hears_boots': 1})
         self._runs = self._is_off = False
         self.end.open()
 
     def _dropped(self, at, count):
         self._world.dropped += count
 
-    def _send_break(self, done):
+    def _send_break(self, announce):
+        announce(1)
         self._world.breaks += 1
-        done(True)
+        self._break.answered({'id': 1, 'result': None})
 
     def hear(self):
         """Take what the keeper has said."""
