@@ -61,6 +61,10 @@ class Fence:
         self.before = None
         return dropped
 
+    def stay_up(self) -> None:
+        """What is here is gone, and Domain R may have more of it."""
+        self.is_up = True
+
     def to_notes(self) -> dict[str, Any]:
         """-> a JSON object for :class:`nova_dmore.link.notes.Notes`."""
         return {'number': self.number, 'is_up': self.is_up,

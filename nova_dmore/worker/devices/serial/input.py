@@ -137,14 +137,17 @@ class SerialInput:
         Domain R has not said what that is, it is what is here."""
         if not self.fence.is_up:
             return
-        before = self.fence.before
-        if before is None:
-            before = self._host_end.copied(self._stream)
+        told = self.fence.before
+        before = (self._host_end.copied(self._stream) if told is None
+                  else told)
         if not self.taken < before <= wire.JUMP_MAX:
             return
         left = before - self.taken
         self._host_end.discard_before(self._stream, before)
         self._drop_ended(left)
+        if told is None:
+            # Domain R may have more, for this host after a rollback.
+            self.fence.stay_up()
 
     def _drop_ended(self, left: int = 0) -> None:
         if count := self.fence.end() + left:

@@ -222,6 +222,12 @@ class World:
         """The worker has yet to hear what the keeper says."""
         self._worker.poll()
 
+    def stop_and_roll_back(self):
+        """A migration ends when its carry-over is made."""
+        self._worker.hear()
+        self._worker.input.frozen()
+        self._worker.end.open()
+
     def domain_r(self):
         if self._domain_r.poll().opened:
             self._say({'type': wire.SERVING, 'hears_boots': 1})
@@ -262,7 +268,8 @@ class World:
 STEPS = (
     *((name,) for name in (
         'type', 'ask_break', 'read', 'reset', 'pause', 'resume', 'restart',
-        'keeper', 'worker', 'doorbell', 'domain_r', 'end_domain_r', 'kill')),
+        'keeper', 'worker', 'doorbell', 'domain_r', 'end_domain_r', 'kill',
+        'stop_and_roll_back')),
     ('type', 'domain_r'), ('ask_break', 'domain_r'),
     ('reset', 'keeper'), ('restart', 'keeper'),
     ('pause', 'keeper'), ('resume', 'keeper'), ('doorbell', 'keeper'),
@@ -356,6 +363,20 @@ class FenceTest(unittest.TestCase):
         world.resume()
         world.quiesce()
         self.assertEqual((b'', 5), (world.got, world.dropped))
+        world.type(3)
+        world.quiesce()
+        self.assertEqual(3, len(world.got))
+
+    def test_a_boot_before_a_migration_that_is_rolled_back(self):
+        """Domain R has yet to hear of it, and has sent more than was read."""
+        world = self._typed_in_a_pause()
+        world.type(7)
+        world.reset()
+        world.keeper()
+        world.stop_and_roll_back()
+        world.resume()
+        world.quiesce()
+        self.assertEqual((b'', 12), (world.got, world.dropped))
         world.type(3)
         world.quiesce()
         self.assertEqual(3, len(world.got))

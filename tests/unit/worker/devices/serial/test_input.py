@@ -175,9 +175,14 @@ class SerialInputTest(unittest.TestCase):
         self.device.thaw()
         self.open()
         self.types(b'new')
-        self.reads(6)
+        if before is None:
+            self.reads(3)
+            self.device.fence.is_at(1, 7)
+            self.poll()
+        self.reads(6 - len(self.got))
         self.assertEqual(b'abcnew', self.got)
         self.assertEqual(10, self.device.taken)
+        self.assertEqual([(0, 7)], self.dropped)
 
     def test_typed_while_it_is_off(self):
         self.open()
