@@ -191,6 +191,9 @@ class Pair:
         if begins:
             # With a note to a successor: the keeper does not say it again.
             self.control.begin_boot()
+            # No worker may have been told of the reset, nor seen that there
+            # was no QEMU.
+            self.devices.each(base.ShadowDevice.was_reset)
         self.commands.heard(self._serial.input.written)
         if begins:
             self._move()

@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 from nova_dmore.channel import carry_over as carry_over_module
+from nova_dmore.channel.host import end as host_end_module
 from nova_dmore.channel import input_event
 from nova_dmore.channel import region
 from nova_dmore.channel import text
@@ -67,7 +68,9 @@ class InputDevice(base.ShadowDevice):
                                       context.note)
         self._standstill = standstill.Standstill(
             self._machine, context.loop, self.pump, context.instance_is_off)
-        self._was_reset = False     # and what waited is not dropped yet
+        # And what waited is not dropped yet.
+        self._was_reset: bool = context.kept.get('input', {}).get(
+            'was_reset', False)
         # Where a pointer without position is.
         self._place: qemu_events.Place | None = None
         # The source's buttons, or its keys, may come yet.
@@ -97,10 +100,8 @@ class InputDevice(base.ShadowDevice):
             self._relative = False
             self._place = None
         self._flowed = flows
-        if self._on_way is None and (
-                self._was_reset or self._standstill.has_lasted(now)):
-            self._was_reset = False
-            self._drop_waiting()
+        if self._on_way is None:
+            self._drop_old(now)
         if self._may_send() and self._lift():
             return      # first, for what comes may press it anew
         while flows and self._may_send() and self._send(now):
@@ -152,6 +153,8 @@ class InputDevice(base.ShadowDevice):
         """See :class:`base.ShadowDevice`: what waits was typed at what ran
         before, and QEMU has forgotten what its keyboard held."""
         self._was_reset = True
+        # What is on its way, or a Domain R that has yet to join, delays it.
+        self._context.note()
         self._room.forget()
         self.pump()
 
@@ -168,14 +171,16 @@ class InputDevice(base.ShadowDevice):
             # a late answer counts for no event of that one, whichever worker
             # hears it.
             self._take(self._on_way)
-        # What waits would press keys that nobody lets go.
+        # What waits would press keys that nobody lets go, and it is all that
+        # came before a reset.
+        self._was_reset = False
         self.dropped += self._host_end.discard(_STREAM) // _SIZE
         self._held.owe_all(self._on_way)
         self.pump()
 
     def to_notes(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
-        return self._held.to_notes()
+        return {**self._held.to_notes(), 'was_reset': self._was_reset}
 
     def status(self) -> dict[str, Any]:
         """See :class:`base.ShadowDevice`."""
@@ -278,6 +283,16 @@ class InputDevice(base.ShadowDevice):
         on_way['id'] = self._context.commands.execute(
             'input-send-event', {'events': events},
             lambda reply: self._replied(reply, place), note)
+
+    def _drop_old(self, now: float) -> None:
+        if self._standstill.has_lasted(now):
+            self._drop_waiting()
+        # Before an epoch is open nobody knows what waits.
+        if (self._was_reset and self._host_end.state is
+                host_end_module.HostState.OPEN):
+            self._drop_waiting()
+            self._was_reset = False
+            self._context.note()
 
     def _drop_waiting(self) -> None:
         """Drop what waits for an instance that is paused or off."""

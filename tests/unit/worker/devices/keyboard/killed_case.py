@@ -163,6 +163,8 @@ class KilledCase(base.BaseTestCase):
         self._migrations = 0
         self._is_armed = False
         self._link = self._worker_link = None
+        #: Whether it has booted anew, and no worker has heard of that.
+        self.boots = False
         self.new_worker()
         self.connect()
         self.quiesce()
@@ -205,11 +207,23 @@ class KilledCase(base.BaseTestCase):
         self._tell_instance()
         if self._count is not None:
             self._send(self._count)
+        self._send_event(messages.BOOT if self.boots
+                         else messages.TELLS_BOOTS)
+        self.boots = False
         self._listen()
         self.pair.start()
 
     def _send(self, message):
         messages.send(self._link, message)
+
+    def _send_event(self, event):
+        self._send({'type': messages.ToWorker.EVENT, 'event': event,
+                    'vm': messages.INSTANCE, 'at': self.loop.now})
+
+    def reset(self):
+        """The instance is reset."""
+        self._send_event(messages.RESET)
+        self._send_event(messages.BOOT)
 
     def _tell_domain_r(self):
         is_here = self.domr is not None

@@ -21,7 +21,7 @@ OTHERS = strategies.sampled_from(
     [('obey',), ('obey',), ('quiesce',), ('wait',)])
 _PAUSE = strategies.tuples(strategies.just('run_instance'),
                            strategies.booleans())
-
+_RESET = strategies.just(('reset',))
 
 #: After how many the worker is killed; None: it is not.
 LINES = strategies.none() | strategies.integers(0, 1500)
@@ -179,15 +179,44 @@ class KilledTest(killed_case.KilledCase):
         self.run_instance(True)
         self.is_held('left')
 
+    def waits(self):
+        """One key is on its way, and more wait that are typed at what runs."""
+        self.begin()
+        self.press(29, True)
+        self.is_sent()
+        for number in (30, 31):
+            self.press(number, True)
+        self.turn()
+
+    def test_it_boots_anew_while_there_is_no_worker(self):
+        self.waits()
+        self.boots = True
+        self.new_worker()
+        self.quiesce()
+        self.assertEqual([(29, True)], self.qemu.events)
+        self.press(30, False)
+        self.press(30, True)
+        self.quiesce()
+        self.assertEqual(
+            [(29, True), (30, False), (30, True)], self.qemu.events)
+
+    def test_killed_before_what_waited_at_a_reset_is_dropped(self):
+        self.waits()
+        self.reset()
+        self.turn()
+        self.new_worker()
+        self.quiesce()
+        self.assertEqual([(29, True)], self.qemu.events)
+
     @examples.settings(200)
     @hypothesis.given(scripts(TYPED, TYPED, DOMAIN_R, OTHERS))
     def test_the_guest_has_what_is_held(self, script):
         self.perform(script)
 
     @examples.settings(200)
-    @hypothesis.given(scripts(TYPED, DOMAIN_R, OTHERS, _PAUSE))
-    def test_the_same_with_pauses(self, script):
-        # What is pressed in one does not come.
+    @hypothesis.given(scripts(TYPED, DOMAIN_R, OTHERS, _PAUSE, _RESET))
+    def test_the_same_with_pauses_and_resets(self, script):
+        # What is pressed in one, or waits at one, does not come.
         self.check = lambda: self.assertLessEqual(
             self.held_in_guest(), self.held)
         self.perform(script)
