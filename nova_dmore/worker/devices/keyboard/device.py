@@ -118,6 +118,10 @@ class InputDevice(base.ShadowDevice):
 
     def frozen(self) -> None:
         """See :class:`base.ShadowDevice`."""
+        if self._was_reset:
+            # It would be typed at the destination. No key is down there.
+            self.dropped += self._host_end.discard(_STREAM) // _SIZE
+            self._was_reset = False
         if self._on_way is not None:
             self._ambiguous(self._on_way, 'QEMU had not answered when it '
                             'stopped; it is sent again')

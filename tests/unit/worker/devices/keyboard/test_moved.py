@@ -142,6 +142,26 @@ class MovedTest(killed_case.KilledCase):
             self.quiesce()
             self.assertEqual(set(), self.qemu.keys | self.qemu.buttons)
 
+    def test_what_waits_at_a_reset_that_it_stops_after(self):
+        for seconds in 0, 0.1:      # Domain R has frozen by then, or not
+            self.begin()
+            self.arm()
+            for number in (29, 30, 31):
+                self.press(number, True)
+            self.turn()
+            self.qemu.obey()
+            self.turn()     # one is on its way
+            self.reset()
+            self.turn(seconds=0)
+            self.run_instance(False)
+            self.turn(seconds=seconds)
+            self.move([], 'first')
+            self.assertEqual([], self.qemu.events)
+            self.press(30, False)
+            self.press(30, True)
+            self.quiesce()
+            self.assertEqual({30}, self.qemu.keys)
+
     def stop_with_a_key(self):
         """Have a migration whose stop comes before a key has gone to QEMU."""
         self.begin()
