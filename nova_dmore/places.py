@@ -25,8 +25,9 @@ _UUID_NAMESPACE = uuid.UUID('6f0e9d6e-4a5c-5d2b-9a53-6b0f2b1d9c11')
 class Layout(enum.IntEnum):
     """How a host's QEMUs and keepers find each other.
 
-    A destination says which it knows (rpc.DestinationAPI.prepare), and a
-    source sends its domains there in that form.
+    A destination says which it knows
+    (virt.rpc.destination.DestinationAPI.prepare), and a source sends its
+    domains there in that form.
     """
 
     #: The host has no keepers, for its host service is away: an instance has

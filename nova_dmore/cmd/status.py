@@ -24,8 +24,8 @@ from nova_dmore import exception
 from nova_dmore import program
 from nova_dmore.virt.checks import result
 from nova_dmore.virt.checks import table
-from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import factory
+from nova_dmore.virt.rpc import operator as operator_rpc
 
 CONF = nova.conf.CONF
 

@@ -26,7 +26,8 @@ from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import factory
 from nova_dmore.virt.pair import incoming
 from nova_dmore.virt.pair import large_pictures
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import destination as destination_rpc
+from nova_dmore.virt.rpc import source as source_rpc
 if TYPE_CHECKING:
     import libvirt
     from nova.virt.libvirt import vif as libvirt_vif
@@ -82,12 +83,12 @@ def assemble(conf: 'cfg.ConfigOpts', host: inventory.DMoreHost,
             functools.partial(uris_to, None, uris.ANY_HOST),
             conf.libvirt.live_migration_with_native_tls,
             conf.libvirt.live_migration_parallel_connections),
-        rpc.SourceAPI(), conf.libvirt.live_migration_inbound_addr)
+        source_rpc.SourceAPI(), conf.libvirt.live_migration_inbound_addr)
 
     def source_services() -> services.Services:
         return services.Services(
             pairs=pairs, watch=watch, reporter=reporter,
-            destination=rpc.DestinationAPI(conf.dmore.rpc_timeout),
+            destination=destination_rpc.DestinationAPI(conf.dmore.rpc_timeout),
             libvirt_uri=libvirt_uri,
             precopy_timeout_s=conf.dmore.precopy_timeout,
             hold_bandwidth_mib=conf.dmore.hold_bandwidth_mib,

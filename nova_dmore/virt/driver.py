@@ -27,13 +27,12 @@ from nova_dmore.virt import consoles
 from nova_dmore.virt import inventory
 from nova_dmore.virt.migration import source_roles
 from nova_dmore.virt.migration import uris
-from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import large_pictures
 from nova_dmore.virt.pair import saved as saved_module
 from nova_dmore.virt.pair import starting
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import server as rpc_server
 from nova_dmore.virt import under_way
 if TYPE_CHECKING:
     from nova.compute import provider_tree as nova_tree
@@ -95,9 +94,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
             nova_context.get_admin_context())
         self._pairs.impossible = start_checks.check(subject)
         start_checks.check_aside(subject)
-        self._rpc_server = rpc.start_server(
-            host, self._destination, self._early_departures,
-            operator_rpc.OperatorServer(self._operator))
+        self._rpc_server = rpc_server.start(
+            host, self._destination, self._early_departures, self._operator)
         self._watch.start()
         CONF.register_mutate_hook(self._options_changed)
 

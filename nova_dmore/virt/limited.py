@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: seconds.
 ANSWER_S = 60.0
 #: How long a command waits until a broker lets it in, in seconds. It asks
-#: Nova's conductor something then, which may be away: see operator_rpc.
+#: Nova's conductor something then, which may be away: see rpc/operator.py.
 BUS_S = 75.0
 #: How long Glance may take for an image of Domain R, in seconds.
 IMAGE_S = 600.0

@@ -9,7 +9,7 @@ from nova.tests.functional.api import client
 import oslo_messaging as messaging
 from oslo_messaging._drivers import impl_fake
 
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import calls
 from tests.functional import test_migration
 
 CONF = conf.CONF
@@ -29,7 +29,7 @@ class MixedTestCase(test_migration.MigrationTestCase):
 
         def send_as_rabbitmq_does(driver, target, *args,
                                   transport_options=None, **kwargs):
-            if (target.topic == rpc.TOPIC and target.server == 'c2'
+            if (target.topic == calls.TOPIC and target.server == 'c2'
                     and not self.has_queue):
                 if transport_options is None or (
                         not transport_options.at_least_once):

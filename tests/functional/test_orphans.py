@@ -9,7 +9,7 @@ from nova import context
 from nova_dmore.cmd.manage import orphans as orphans_command
 from nova_dmore import exception
 from nova_dmore.virt.care import orphans
-from nova_dmore.virt import operator_rpc
+from nova_dmore.virt.rpc import operator as operator_rpc
 from tests.functional import base
 
 State = orphans.State

@@ -8,7 +8,7 @@ import fixtures
 from nova import context
 
 from nova_dmore import exception
-from nova_dmore.virt import operator_rpc
+from nova_dmore.virt.rpc import operator as operator_rpc
 from tests.functional import base
 from tests.functional import test_migration
 from tests.unit.virt import fake_shadow

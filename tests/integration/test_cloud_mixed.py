@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 import kombu
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import calls
 
 from tests.integration import cloud
 from tests.integration import test_cloud_life
@@ -85,7 +85,7 @@ class MixedTest(StockCase):
         """As a broker that was started again since."""
         url = conf_controller.message_url(self.machine.place)
         with kombu.Connection(url.replace('rabbit:', 'amqp:')) as connection:
-            connection.default_channel.queue_delete(f'{rpc.TOPIC}.{PLAIN}')
+            connection.default_channel.queue_delete(f'{calls.TOPIC}.{PLAIN}')
 
     def _there_and_back(self, subject, word):
         machine = self.machine

@@ -40,7 +40,7 @@ def _orphans(arguments: argparse.Namespace) -> Any:
     from nova import context as nova_context
     from nova_dmore.cmd.manage import compute
     from nova_dmore.virt.care import orphans
-    from nova_dmore.virt import operator_rpc
+    from nova_dmore.virt.rpc import operator as operator_rpc
     here = compute.read_only(arguments.config_file)
     operator_rpc.connect(here.conf)
     return orphans.Orphans(

@@ -70,7 +70,7 @@ def _api(arguments: argparse.Namespace) -> tuple[Any, Any, str]:
     """What asks nova-compute, a context, and the host that is meant."""
     from nova import context
     from nova_dmore.cmd.manage import compute
-    from nova_dmore.virt import operator_rpc
+    from nova_dmore.virt.rpc import operator as operator_rpc
     conf = compute.read(arguments.config_file)
     operator_rpc.connect(conf)
     return (operator_rpc.OperatorAPI(), context.get_admin_context(),
@@ -94,7 +94,7 @@ def renewed(api: Any, context: Any, host: str, arguments: argparse.Namespace
             ) -> output.Table:
     """Ask a host for it, and wait for what is done at once.
 
-    :param api: a :class:`nova_dmore.virt.operator_rpc.OperatorAPI`.
+    :param api: a :class:`nova_dmore.virt.rpc.operator.OperatorAPI`.
     :raises nova_dmore.exception.DMoreError: the host does not do it.
     """
     if arguments.status:

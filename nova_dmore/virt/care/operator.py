@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers what operators and other hosts ask of this nova-compute
-(:mod:`nova_dmore.virt.operator_rpc`)."""
+(:mod:`nova_dmore.virt.rpc.operator`)."""
 
 from typing import Any, TYPE_CHECKING
 

@@ -78,9 +78,9 @@ class Orphans:
 
     :param addresses: an :class:`nova_dmore.virt.network.address.AddressBook`.
     :param context: an admin ``RequestContext``.
-    :param pairs_among: :meth:`nova_dmore.virt.operator_rpc.OperatorAPI.
+    :param pairs_among: :meth:`nova_dmore.virt.rpc.operator.OperatorAPI.
         pairs_among` of a context, a host and instances.
-    :param hosts_up: :func:`nova_dmore.virt.operator_rpc.hosts_up`.
+    :param hosts_up: :func:`nova_dmore.virt.rpc.operator.hosts_up`.
     :param host: this one.
     """
 

@@ -3,7 +3,7 @@
 its keys along, and its Domain R has to find all else as it was.
 
 Every nova-compute with the plug-in describes itself
-(:meth:`nova_dmore.virt.operator_rpc.OperatorAPI.describe`). No secret is sent,
+(:meth:`nova_dmore.virt.rpc.operator.OperatorAPI.describe`). No secret is sent,
 nor anything that leads to one.
 """
 

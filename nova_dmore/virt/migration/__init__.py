@@ -16,7 +16,7 @@ File                         Host         Part of the live migration
 ``source.py``                source       the instance's migration, in step
 ``departure.py``             source       asks for *prepare*, starts Domain
                                           R's migration
-``../rpc.py``                both         each call to the other host
+``../rpc/``                  both         each call to the other host
 ``destination.py``           destination  answers those calls
 ``arrival.py``               both         what it says of Domain R
 ``arrivals.py``              destination  what it remembers of them

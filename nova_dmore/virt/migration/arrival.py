@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a destination says of a Domain R that is on its way there.
 
-The source asks (:meth:`nova_dmore.virt.rpc.DestinationAPI.arrival`) when the
-destination has prepared, and again until Domain R's port is wired there
+The source asks when the destination has prepared
+(:meth:`nova_dmore.virt.rpc.destination.DestinationAPI.arrival`), and again
+until Domain R's port is wired there
 (:mod:`nova_dmore.virt.migration.wire_wait`). The destination's role answers.
 
 Wire format: a dictionary. What this release does not know in it is ignored,

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from nova_dmore.virt.care import reporter as reporter_module
     from nova_dmore.virt.network import address as address_module
     from nova_dmore.virt.pair import incoming
-    from nova_dmore.virt import rpc
+    from nova_dmore.virt.rpc import source as source_rpc
 
 LOG = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class DestinationRole:
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param instances_path: ``[DEFAULT] instances_path``.
     :param sends_back: a :class:`send_back.SendBack`.
-    :param source: a :class:`nova_dmore.virt.rpc.SourceAPI`.
+    :param source: a :class:`nova_dmore.virt.rpc.source.SourceAPI`.
     :param inbound_address: ``[libvirt] live_migration_inbound_addr``.
     """
 
@@ -65,8 +65,8 @@ class DestinationRole:
                  reporter: 'reporter_module.Reporter',
                  connect: 'Callable[[], libvirt.virConnect]',
                  instances_path: str, sends_back: send_back.SendBack,
-                 source: 'rpc.SourceAPI', inbound_address: str | None = None
-                 ) -> None:
+                 source: 'source_rpc.SourceAPI',
+                 inbound_address: str | None = None) -> None:
         self._pairs = pairs
         self._reporter = reporter
         self._connect = connect

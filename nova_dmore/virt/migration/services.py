@@ -11,7 +11,7 @@ from nova_dmore.virt.care import reporter as reporter_module
 from nova_dmore.virt.care import watch as watch_module
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import pairs as pairs_module
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import destination as destination_rpc
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Services:
     pairs: pairs_module.Pairs
     watch: watch_module.Watch
     reporter: reporter_module.Reporter
-    destination: rpc.DestinationAPI
+    destination: destination_rpc.DestinationAPI
     #: URI of this host's libvirt.
     libvirt_uri: str
     precopy_timeout_s: float

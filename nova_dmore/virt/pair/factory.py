@@ -30,8 +30,8 @@ from nova_dmore.virt.network import address
 from nova_dmore.virt.network import plug
 from nova_dmore.virt.network import port_security
 from nova_dmore.virt.network import security_group
-from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import incoming
+from nova_dmore.virt.rpc import operator as operator_rpc
 from nova_dmore.virt import where
 if TYPE_CHECKING:
     import libvirt

@@ -53,7 +53,7 @@ class DriverTestCase(fake_host.HostTestCase):
         """Prepare that nova-compute starts it."""
         self.stock('init_host')
         self.useFixture(fixtures.MockPatch(
-            'nova_dmore.virt.rpc.start_server', autospec=True))
+            'nova_dmore.virt.rpc.server.start', autospec=True))
         self.driver._watch = mock.Mock()
         self.driver._operator = mock.Mock()
         self.aside = self.useFixture(fixtures.MockPatch(

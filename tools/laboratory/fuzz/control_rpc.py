@@ -22,10 +22,11 @@ from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import uris
-from nova_dmore.virt import operator_rpc
 from nova_dmore.virt.pair import record
 from nova_dmore.virt.pair import renewable
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import destination as destination_rpc
+from nova_dmore.virt.rpc import operator as operator_rpc
+from nova_dmore.virt.rpc import source as source_rpc
 
 _UUID = '0c2e8ee4-1ab5-4ee5-ae47-5a2e07b5e2b4'
 _RECORD = control_record.SEEDS[0][1:].decode()
@@ -90,7 +91,8 @@ def run(data: bytes) -> None:
             secret_file=os.path.join(folder, 'none'), run_dir='/run/x',
             image_cache_dir='/x', management_network='mgmt'))
         servers = (
-            rpc.DestinationServer(role), rpc.SourceServer(_Leaves()),
+            destination_rpc.DestinationServer(role),
+            source_rpc.SourceServer(_Leaves()),
             operator_rpc.OperatorServer(operator.OperatorRole(
                 conf, pairs, _Renewals())))
         with (mock.patch.multiple(

@@ -17,8 +17,8 @@ from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.checks import other_hosts
 from nova_dmore.virt.migration import arrival
-from nova_dmore.virt import operator_rpc
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import destination as destination_rpc
+from nova_dmore.virt.rpc import operator as operator_rpc
 
 _UUID = '0c2e8ee4-1ab5-4ee5-ae47-5a2e07b5e2b4'
 _DESCRIPTION = {'secrets': {'0': '0123456789abcdef'}, 'image': 'd' * 64,
@@ -63,14 +63,14 @@ class _Client:
 
 
 def _prepare() -> None:
-    layout = rpc.DestinationAPI(5).prepare(mock.sentinel.context, 'c2', 'm1',
-                                           '{}')
+    layout = destination_rpc.DestinationAPI(5).prepare(
+        mock.sentinel.context, 'c2', 'm1', '{}')
     oracle.check(isinstance(layout, int) and layout >= places.Layout.STOCK,
                  'the layout %.99r', layout)
 
 
 def _arrival() -> None:
-    found = rpc.DestinationAPI(5).arrival(
+    found = destination_rpc.DestinationAPI(5).arrival(
         mock.sentinel.context, 'c2', 'm1', _UUID)
     oracle.check(type(found.is_wired) is bool, 'wired %.99r', found.is_wired)
     # It is written into the XML of a domain.
@@ -82,7 +82,7 @@ def _arrival() -> None:
 
 
 def _abort() -> None:
-    oracle.check(type(rpc.DestinationAPI(5).abort(
+    oracle.check(type(destination_rpc.DestinationAPI(5).abort(
         mock.sentinel.context, 'c2', 'm1', _UUID)) is bool, 'no boolean')
 
 

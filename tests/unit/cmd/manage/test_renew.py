@@ -14,7 +14,7 @@ from nova_dmore.cmd import manage
 from nova_dmore.cmd.manage import output
 from nova_dmore.cmd.manage import renew
 from nova_dmore import exception
-from nova_dmore.virt import operator_rpc
+from nova_dmore.virt.rpc import operator as operator_rpc
 from tests.unit.virt import fakes
 
 OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'

@@ -8,7 +8,7 @@ from nova_dmore.virt.migration import destination
 from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import record
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import source as source_rpc
 from tests.unit.virt import fake_host
 from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
@@ -25,7 +25,7 @@ class DestinationTestCase(fake_host.HostTestCase):
         self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
         self.instances_path = os.path.join(self.directory, 'instances')
         os.makedirs(os.path.join(self.instances_path, fakes.UUID))
-        self.source = mock.create_autospec(rpc.SourceAPI, instance=True)
+        self.source = mock.create_autospec(source_rpc.SourceAPI, instance=True)
         self.role = self._role()
 
     def _role(self):

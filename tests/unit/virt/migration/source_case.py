@@ -23,7 +23,7 @@ from nova_dmore.virt.migration import switch_over
 from nova_dmore.virt.migration import uris
 from nova_dmore.virt.pair import host_side
 from nova_dmore.virt.pair import record as record_module
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import destination as destination_rpc
 from nova_dmore import wire
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -191,7 +191,7 @@ class SourceTestCase(fake_host.HostTestCase):
         self.watch = mock.create_autospec(watch.Watch, instance=True)
         self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
         self.destination = mock.create_autospec(
-            rpc.DestinationAPI, instance=True)
+            destination_rpc.DestinationAPI, instance=True)
         self.destination.prepare.side_effect = self._prepare
         for name in ('carry_over', 'finish', 'abort'):
             self._note(self.destination, name, f'rpc {name}')

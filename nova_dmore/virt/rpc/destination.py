@@ -1,126 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls between the source's nova-compute and the destination's.
+"""The calls to the destination of a live migration: as the source makes them,
+and as the destination receives them."""
 
-In a live migration the source's role (:mod:`nova_dmore.virt.migration.source`,
-and ``completion`` or ``rollback`` at its end) calls them on
-:class:`DestinationAPI`; the destination's role
-(:mod:`nova_dmore.virt.migration.destination`) answers. Order: ``prepare``,
-``arrival``, again and again, ``carry_over``, ``finish``; or, if the instance
-stays, ``send_back`` and ``abort``. Before all of them the destination may call
-``leave`` on :class:`SourceAPI`, which
-:mod:`nova_dmore.virt.migration.early_departure` answers.
+from typing import Any, TYPE_CHECKING
 
-Wire format: the names of the calls and of their arguments are sent to hosts of
-earlier and later releases, so they do not change. What is added gets a new
-:data:`VERSION`, and a caller has to manage without it.
-
-The calls have a topic of their own beside Nova's, since what passes through
-Nova's conductor (``migrate_data``) can have no field that the conductor does
-not know. Every call carries the migration's id, and does no harm when it is
-repeated or comes late. None carries a secret: who reads the message queue
-learns no key or password of a console.
-
-An operator's commands ask a host on the same topic.
-
-Whoever may send on the message bus may make these calls. So the server's side
-refuses every argument that a host of no version would send; what a call may
-do is checked by who answers it.
-"""
-
-import contextlib
-from collections.abc import Callable
-from collections.abc import Iterator
-from typing import Any, TYPE_CHECKING, TypeVar
-
-from nova import rpc
+from nova import rpc as nova_rpc
 import oslo_messaging as messaging
 
 from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
-from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt.migration import arrival as arrival_module
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt import received
+from nova_dmore.virt.rpc import calls
 if TYPE_CHECKING:
     from nova import context as nova_context
 
     from nova_dmore.virt.migration import destination as destination_module
-    from nova_dmore.virt.migration import early_departure
-    from nova_dmore.virt import operator_rpc
 
-_Method = TypeVar('_Method', bound=Callable[..., Any])
-
-TOPIC = 'nova-dmore'
-VERSION = '2.4'
-#: The version that every call requires, but ``send_back`` (2.1), ``leave``
-#: (2.2), what an operator asks (2.3, :mod:`nova_dmore.virt.operator_rpc`), and
-#: ``arrival`` (2.4).
+#: The version that every call requires, but ``arrival`` (2.4) and
+#: ``send_back`` (2.1).
 _BASE_VERSION = '2.0'
 #: How much longer than the time that a call gives it a destination may take to
 #: answer, in seconds.
 _GRACE_S = 10.0
-#: A destination that is at work says so twice in this time, in seconds: one
-#: that does not is not there. The queue of a nova-compute that has ended, or
-#: has the plug-in no more, takes calls until RabbitMQ is started again.
-SIGN_OF_LIFE_S = 10
 #: The longest time that a call may give a destination, in seconds.
 _WITHIN_S_MAX = 600.0
 #: Longest URI, and longest console log in base64, in characters: Nova shows
 #: the last 100 KiB.
 _URI_MAX = 1024
 _LOG_MAX = 1 << 18
-#: Of the name of another host's error that is shown, in characters.
-_KIND_MAX = 80
-
-#: Errors that are sent to the caller, and leave no stack in the log here.
-errors_to_caller: Callable[[_Method], _Method] = (
-    messaging.expected_exceptions(exception.DMoreError))
-
-
-def send(client: 'messaging.RPCClient', context: 'nova_context.RequestContext',
-         host: str, method: str, **arguments: Any) -> Any:
-    """Make a call -> its answer.
-
-    :param client: prepared for the call.
-    :param host: whom it is for, for the error.
-    :raises nova_dmore.exception.NobodyThereError: that host does not have the
-        plug-in.
-    :raises nova_dmore.exception.NoAnswerError: perhaps it does not.
-    :raises nova_dmore.exception.PairError: it did not do it.
-    """
-    try:
-        return client.call(context, method, **arguments)
-    except messaging.RemoteError as error:
-        # As text the error would contain the stack of the other side.
-        raise _not_done(host, method, error.exc_type, error.value) from error
-    except messaging.MessageUndeliverable as error:
-        raise exception.NobodyThereError(
-            f'nova-compute on {host} does not have the plug-in'
-        ) from error
-    except (messaging.MessagingTimeout,
-            messaging.MessageDeliveryFailure) as error:
-        raise exception.NoAnswerError(
-            f'nova-compute on {host} did not {method}: {error!r}'
-        ) from error
-    except messaging.MessagingException as error:
-        raise exception.PairError(
-            f'nova-compute on {host} did not {method}: {error!r}'
-        ) from error
-    except Exception as error:
-        # Those of the other side whose classes are Python's or Nova's are
-        # raised here, too; the stack follows their first line.
-        raise _not_done(host, method, type(error).__name__,
-                        str(error).partition('\n')[0]) from error
-
-
-def _not_done(host: str, method: str, kind: object, why: object
-              ) -> exception.PairError:
-    """The error that says what the other side says."""
-    return exception.PairError(
-        f'nova-compute on {host} did not {method}: '
-        f'{text.printable(kind, _KIND_MAX)}: {text.printable(why)}')
 
 
 class DestinationAPI:
@@ -133,8 +44,8 @@ class DestinationAPI:
     """
 
     def __init__(self, timeout: int) -> None:
-        self._client = rpc.get_client(
-            messaging.Target(topic=TOPIC, version=_BASE_VERSION))
+        self._client = nova_rpc.get_client(
+            messaging.Target(topic=calls.TOPIC, version=_BASE_VERSION))
         self._timeout = timeout
 
     def prepare(self, context: 'nova_context.RequestContext', host: str,
@@ -153,9 +64,9 @@ class DestinationAPI:
         """
         client = self._client.prepare(
             server=host, timeout=self._timeout,
-            call_monitor_timeout=SIGN_OF_LIFE_S,
+            call_monitor_timeout=calls.SIGN_OF_LIFE_S,
             transport_options=messaging.TransportOptions(at_least_once=True))
-        answer = send(
+        answer = calls.send(
             client, context, host, 'prepare', migration_id=migration_id,
             record=record)
         return (max(places.Layout.STOCK, int(answer))
@@ -171,8 +82,8 @@ class DestinationAPI:
         """
         client = self._client.prepare(
             server=host, timeout=self._timeout,
-            call_monitor_timeout=SIGN_OF_LIFE_S, version='2.4')
-        answer = send(client, context, host, 'arrival',
+            call_monitor_timeout=calls.SIGN_OF_LIFE_S, version='2.4')
+        answer = calls.send(client, context, host, 'arrival',
                       migration_id=migration_id, instance_uuid=instance_uuid)
         try:
             return arrival_module.from_wire(answer)
@@ -235,66 +146,16 @@ class DestinationAPI:
         client = self._client.prepare(
             server=host, timeout=max(self._timeout, within_s + _GRACE_S),
             version='2.1')
-        send(client, context, host, 'send_back',
+        calls.send(client, context, host, 'send_back',
                    migration_id=migration_id, instance_uuid=instance_uuid,
                    uri=uri, migrate_uri=migrate_uri, flags=flags,
                    within_s=within_s)
 
     def _call(self, context: 'nova_context.RequestContext', host: str,
               method: str, **arguments: Any) -> Any:
-        return send(
+        return calls.send(
             self._client.prepare(server=host, timeout=self._timeout),
             context, host, method, **arguments)
-
-
-class SourceAPI:
-    """The call as the destination makes it."""
-
-    @staticmethod
-    def leave(context: 'nova_context.RequestContext', source: str,
-              instance_uuid: str, host: str, address: str | None) -> None:
-        """Tell a source that Domain R may leave for this host before its
-        instance. No answer is waited for.
-
-        :param source: the source, as Nova calls it.
-        :param host: this host, as Nova calls it.
-        :param address: its ``[libvirt] live_migration_inbound_addr``.
-        :raises nova_dmore.exception.PairError: it could not be sent.
-        """
-        try:
-            rpc.get_client(messaging.Target(
-                topic=TOPIC, server=source, version='2.2')).cast(
-                    context, 'leave', instance_uuid=instance_uuid, host=host,
-                    address=address)
-        except messaging.MessagingException as error:
-            raise exception.PairError(
-                f'nova-compute on {source} was not told: {error!r}'
-            ) from error
-
-
-class SourceServer:
-    """The call as the source receives it.
-
-    :param early_departures: an
-        :class:`nova_dmore.virt.migration.early_departure.EarlyDepartures`.
-    """
-
-    target = messaging.Target(version=VERSION)
-
-    def __init__(self, early_departures: 'early_departure.EarlyDepartures'
-                 ) -> None:
-        self._early_departures = early_departures
-
-    @errors_to_caller
-    def leave(self, context: 'nova_context.RequestContext', instance_uuid: Any,
-              host: Any, address: Any) -> None:
-        """See :meth:`SourceAPI.leave`."""
-        with arguments_of('leave'):
-            received.uuid('instance_uuid', instance_uuid)
-            received.host('host', host)
-            if address is not None:
-                received.host('address', address)
-        self._early_departures.leave(context, instance_uuid, host, address)
 
 
 class DestinationServer:
@@ -306,37 +167,37 @@ class DestinationServer:
         :class:`nova_dmore.virt.migration.destination.DestinationRole`.
     """
 
-    target = messaging.Target(version=VERSION)
+    target = messaging.Target(version=calls.VERSION)
 
     def __init__(self, destination: 'destination_module.DestinationRole'
                  ) -> None:
         self._destination = destination
 
-    @errors_to_caller
+    @calls.errors_to_caller
     def prepare(self, context: 'nova_context.RequestContext',
                 migration_id: Any, record: Any) -> int:
         """See :meth:`DestinationAPI.prepare`."""
-        with arguments_of('prepare'):
+        with calls.arguments_of('prepare'):
             received.identifier('migration_id', migration_id)
             received.text('record', record, record_module.TEXT_MAX)
         return self._destination.prepare(context, migration_id, record)
 
-    @errors_to_caller
+    @calls.errors_to_caller
     def arrival(self, context: 'nova_context.RequestContext',
                 migration_id: Any, instance_uuid: Any) -> dict[str, Any]:
         """See :meth:`DestinationAPI.arrival`."""
-        with arguments_of('arrival'):
+        with calls.arguments_of('arrival'):
             received.identifier('migration_id', migration_id)
             received.uuid('instance_uuid', instance_uuid)
         return arrival_module.to_wire(
             self._destination.arrival(migration_id, instance_uuid))
 
-    @errors_to_caller
+    @calls.errors_to_caller
     def carry_over(self, context: 'nova_context.RequestContext',
                    migration_id: Any, instance_uuid: Any, carry_over: Any
                    ) -> None:
         """See :meth:`DestinationAPI.carry_over`."""
-        with arguments_of('carry_over'):
+        with calls.arguments_of('carry_over'):
             received.identifier('migration_id', migration_id)
             received.uuid('instance_uuid', instance_uuid)
             # The shadow-device process checks what is in it.
@@ -344,11 +205,11 @@ class DestinationServer:
                 raise received.wrong('carry_over', carry_over)
         self._destination.carry_over(migration_id, instance_uuid, carry_over)
 
-    @errors_to_caller
+    @calls.errors_to_caller
     def finish(self, context: 'nova_context.RequestContext', migration_id: Any,
                record: Any, domain_r_moved: Any, console_log: Any) -> None:
         """See :meth:`DestinationAPI.finish`."""
-        with arguments_of('finish'):
+        with calls.arguments_of('finish'):
             received.identifier('migration_id', migration_id)
             received.text('record', record, record_module.TEXT_MAX)
             received.boolean('domain_r_moved', domain_r_moved)
@@ -357,21 +218,21 @@ class DestinationServer:
         self._destination.finish(
             context, migration_id, record, domain_r_moved, console_log)
 
-    @errors_to_caller
+    @calls.errors_to_caller
     def abort(self, context: 'nova_context.RequestContext', migration_id: Any,
               instance_uuid: Any) -> bool:
         """See :meth:`DestinationAPI.abort`."""
-        with arguments_of('abort'):
+        with calls.arguments_of('abort'):
             received.identifier('migration_id', migration_id)
             received.uuid('instance_uuid', instance_uuid)
         return self._destination.abort(migration_id, instance_uuid)
 
-    @errors_to_caller
+    @calls.errors_to_caller
     def send_back(self, context: 'nova_context.RequestContext',
                   migration_id: Any, instance_uuid: Any, uri: Any,
                   migrate_uri: Any, flags: Any, within_s: Any) -> None:
         """See :meth:`DestinationAPI.send_back`."""
-        with arguments_of('send_back'):
+        with calls.arguments_of('send_back'):
             received.identifier('migration_id', migration_id)
             received.uuid('instance_uuid', instance_uuid)
             received.text('uri', uri, _URI_MAX)
@@ -381,34 +242,3 @@ class DestinationServer:
             received.number('within_s', within_s, 0, _WITHIN_S_MAX)
         self._destination.send_back(
             migration_id, instance_uuid, uri, migrate_uri, flags, within_s)
-
-
-@contextlib.contextmanager
-def arguments_of(method: str) -> Iterator[None]:
-    """Turn a wrong argument into an error that the caller is sent."""
-    try:
-        yield
-    except ValueError as error:
-        raise exception.PairError(
-            f'{method} cannot have been called by a nova-compute: {error}'
-        ) from error
-
-
-def start_server(host: str, destination: 'destination_module.DestinationRole',
-                 early_departures: 'early_departure.EarlyDepartures',
-                 operator: 'operator_rpc.OperatorServer'
-                 ) -> 'messaging.MessageHandlingServer':
-    """Receive the calls to this host.
-
-    :param host: as Nova calls it.
-    :param destination: see :class:`DestinationServer`.
-    :param early_departures: see :class:`SourceServer`.
-    :param operator: a :class:`nova_dmore.virt.operator_rpc.OperatorServer`.
-    :returns: the server, which the caller has to stop.
-    """
-    server = rpc.get_server(
-        messaging.Target(topic=TOPIC, server=host),
-        [DestinationServer(destination), SourceServer(early_departures),
-         operator])
-    server.start()
-    return server

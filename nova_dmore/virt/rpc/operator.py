@@ -2,7 +2,7 @@
 """What an operator's commands, and the sweep of other hosts, ask a
 nova-compute.
 
-On the topic of :mod:`nova_dmore.virt.rpc`, by the same rules. Why over the
+By the rules of the other calls (:mod:`nova_dmore.virt.rpc`). Why over the
 message bus, and not a socket of this host: who may connect is decided already
 (whoever has Nova's configuration), one command reaches every host, a
 nova-compute that is not there is told from one that is busy, and nothing new
@@ -29,7 +29,7 @@ from oslo_utils import netutils
 from nova_dmore import exception
 from nova_dmore.virt import limited
 from nova_dmore.virt import received
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import calls
 if TYPE_CHECKING:
     from oslo_config import cfg
 
@@ -153,7 +153,7 @@ class OperatorAPI:
 
     def __init__(self) -> None:
         self._client = nova_rpc.get_client(
-            messaging.Target(topic=rpc.TOPIC, version=_VERSION))
+            messaging.Target(topic=calls.TOPIC, version=_VERSION))
 
     def describe(self, context: nova_context.RequestContext, host: str
                  ) -> dict[str, Any]:
@@ -203,10 +203,10 @@ class OperatorAPI:
 
     def _call(self, context: nova_context.RequestContext, host: str,
               method: str, timeout: int = _TIMEOUT_S, **arguments: Any) -> Any:
-        return rpc.send(
+        return calls.send(
             self._client.prepare(
                 server=host, timeout=timeout,
-                call_monitor_timeout=rpc.SIGN_OF_LIFE_S,
+                call_monitor_timeout=calls.SIGN_OF_LIFE_S,
                 transport_options=messaging.TransportOptions(
                     at_least_once=True)),
             context, host, method, **arguments)
@@ -218,45 +218,45 @@ class OperatorServer:
     :param operator: a :class:`nova_dmore.virt.care.operator.OperatorRole`.
     """
 
-    target = messaging.Target(version=rpc.VERSION)
+    target = messaging.Target(version=calls.VERSION)
 
     def __init__(self, operator: 'operator_module.OperatorRole') -> None:
         self._operator = operator
 
-    @rpc.errors_to_caller
+    @calls.errors_to_caller
     def describe(self, context: nova_context.RequestContext
                  ) -> dict[str, Any]:
         """See :meth:`OperatorAPI.describe`."""
         return self._operator.describe()
 
-    @rpc.errors_to_caller
+    @calls.errors_to_caller
     def pairs_among(self, context: nova_context.RequestContext,
                     instance_uuids: Any) -> list[str]:
         """See :meth:`OperatorAPI.pairs_among`."""
-        with rpc.arguments_of('pairs_among'):
+        with calls.arguments_of('pairs_among'):
             _check_uuids(instance_uuids)
         return self._operator.pairs_among(instance_uuids)
 
-    @rpc.errors_to_caller
+    @calls.errors_to_caller
     def rebuild(self, context: nova_context.RequestContext,
                 instance_uuid: Any) -> None:
         """See :meth:`OperatorAPI.rebuild`."""
-        with rpc.arguments_of('rebuild'):
+        with calls.arguments_of('rebuild'):
             received.uuid('instance_uuid', instance_uuid)
         self._operator.rebuild(instance_uuid)
 
-    @rpc.errors_to_caller
+    @calls.errors_to_caller
     def renew(self, context: nova_context.RequestContext,
               instance_uuids: Any, when: Any) -> list[dict[str, Any]]:
         """See :meth:`OperatorAPI.renew`."""
-        with rpc.arguments_of('renew'):
+        with calls.arguments_of('renew'):
             if instance_uuids is not None:
                 _check_uuids(instance_uuids)
             if when is not None:
                 received.identifier('when', when)
         return self._operator.renew(instance_uuids, when)
 
-    @rpc.errors_to_caller
+    @calls.errors_to_caller
     def renewals(self, context: nova_context.RequestContext
                  ) -> list[dict[str, Any]]:
         """See :meth:`OperatorAPI.renewals`."""

@@ -5,66 +5,48 @@ import threading
 from unittest import mock
 
 import fixtures
-from nova import context
 from nova.objects import base as objects_base
-from nova import rpc as nova_rpc
 import oslo_messaging as messaging
-from oslo_messaging import conffixture
 
 from nova_dmore import exception
-from nova_dmore.virt.care import operator
 from nova_dmore.virt import limited
-from nova_dmore.virt import operator_rpc
-from nova_dmore.virt import rpc
+from nova_dmore.virt.rpc import operator as operator_rpc
 from tests.unit.virt import fakes
+from tests.unit.virt.rpc import rpc_case
 
 ROW = {'instance_uuid': fakes.UUID, 'state': 'waits', 'when': 'idle',
        'image': 'a' * 64, 'newest': 'b' * 64, 'error': None}
 
 
-class OperatorRpcTest(fakes.TestCase):
-    """Both ends, over oslo.messaging's transport in memory."""
+class OperatorTest(rpc_case.RpcCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(conffixture.ConfFixture(
-            self.conf, transport_url='fake:/'))
-        nova_rpc.init(self.conf)
-        self.addCleanup(nova_rpc.cleanup)
-        self.role = mock.create_autospec(operator.OperatorRole, instance=True)
-        self.server = rpc.start_server(
-            'c2', mock.Mock(), mock.Mock(),
-            operator_rpc.OperatorServer(self.role))
-        self.addCleanup(self._stop)
         # What "connect" sets.
         self.useFixture(fixtures.MockPatchObject(
             objects_base.NovaObject, 'indirection_api', None))
         self.api = operator_rpc.OperatorAPI()
-        self.context = context.get_admin_context()
-
-    def _stop(self):
-        self.server.stop()
-        self.server.wait()
 
     def test_every_call_arrives(self):
-        self.role.describe.return_value = {'run_dir': '/run/x'}
+        self.operator.describe.return_value = {'run_dir': '/run/x'}
         self.assertEqual({'run_dir': '/run/x'},
                          self.api.describe(self.context, 'c2'))
-        self.role.pairs_among.return_value = [fakes.UUID]
+        self.operator.pairs_among.return_value = [fakes.UUID]
         self.assertEqual([fakes.UUID], self.api.pairs_among(
             self.context, 'c2', [fakes.UUID]))
-        self.role.rebuild.return_value = None
+        self.operator.rebuild.return_value = None
         self.api.rebuild(self.context, 'c2', fakes.UUID)
-        self.role.rebuild.assert_called_once_with(fakes.UUID)
-        self.role.renew.return_value = self.role.renewals.return_value = [ROW]
+        self.operator.rebuild.assert_called_once_with(fakes.UUID)
+        self.operator.renew.return_value = [ROW]
+        self.operator.renewals.return_value = [ROW]
         self.assertEqual([ROW], self.api.renewals(self.context, 'c2'))
         for uuids, when in ((None, 'idle'), ([fakes.UUID], None)):
             self.assertEqual([ROW], self.api.renew(
                 self.context, 'c2', uuids, when))
-            self.role.renew.assert_called_with(uuids, when)
+            self.operator.renew.assert_called_with(uuids, when)
 
     def test_what_nobody_would_send(self):
-        server = operator_rpc.OperatorServer(self.role)
+        server = operator_rpc.OperatorServer(self.operator)
         for method, good, name, values in (
                 ('rebuild', {}, 'instance_uuid', ('../x', None, 7)),
                 ('pairs_among', {}, 'instance_uuids', (
@@ -79,10 +61,10 @@ class OperatorRpcTest(fakes.TestCase):
                     None, **{**good, name: value}).exc_info[1]
                 self.assertIsInstance(error, exception.PairError)
                 self.assertIn(name, str(error))
-            getattr(self.role, method).assert_not_called()
+            getattr(self.operator, method).assert_not_called()
 
     def test_an_error_over_there(self):
-        self.role.rebuild.side_effect = messaging.RemoteError(
+        self.operator.rebuild.side_effect = messaging.RemoteError(
             'PairError', 'no pair')
         error = self.assertRaises(exception.PairError, self.api.rebuild,
                                   self.context, 'c2', fakes.UUID)
@@ -90,7 +72,7 @@ class OperatorRpcTest(fakes.TestCase):
         self.assertIn('no pair', str(error))
 
     def test_what_no_host_would_answer(self):
-        self.role.renewals.return_value = [
+        self.operator.renewals.return_value = [
             {**ROW, 'error': 'bad', 'of a later release': [1]}]
         self.assertEqual([{**ROW, 'error': 'bad'}],
                          self.api.renewals(self.context, 'c2'))
@@ -99,8 +81,8 @@ class OperatorRpcTest(fakes.TestCase):
                     ('instance_uuid', '../x'), ('state', '\x1b[2J'),
                     ('state', None), ('when', ['now']), ('image', 7),
                     ('newest', 'x'), ('error', 7), ('error', 'x' * 9999)))):
-            self.role.renew.return_value = answer
-            self.role.renewals.return_value = answer
+            self.operator.renew.return_value = answer
+            self.operator.renewals.return_value = answer
             for call in (lambda: self.api.renewals(self.context, 'c2'),
                          lambda: self.api.renew(
                              self.context, 'c2', None, 'now')):
@@ -112,11 +94,11 @@ class OperatorRpcTest(fakes.TestCase):
         for answer, pairs in (
                 ([fakes.UUID, 'x', 7, [], {}, None], [fakes.UUID]),
                 ([], [])):
-            self.role.pairs_among.return_value = answer
+            self.operator.pairs_among.return_value = answer
             self.assertEqual(pairs, self.api.pairs_among(
                 self.context, 'c2', [fakes.UUID]))
         for answer in (None, 7, {fakes.UUID: 1}, fakes.UUID):
-            self.role.pairs_among.return_value = answer
+            self.operator.pairs_among.return_value = answer
             self.assertRaises(exception.PairError, self.api.pairs_among,
                               self.context, 'c2', [fakes.UUID])
 
@@ -187,6 +169,6 @@ class OperatorRpcTest(fakes.TestCase):
                 messaging.TransportURL.parse(self.conf, url)))
 
     def test_many_instances(self):
-        self.role.pairs_among.side_effect = lambda uuids: uuids[:1]
+        self.operator.pairs_among.side_effect = lambda uuids: uuids[:1]
         self.assertEqual([fakes.UUID] * 3, operator_rpc.pairs_among(
             self.context, 'c2', [fakes.UUID] * 2500))
