@@ -18,6 +18,7 @@ File                         Host         Part of the live migration
                                           R's migration
 ``../rpc/``                  both         each call to the other host
 ``destination.py``           destination  answers those calls
+``preparation.py``           destination  what *prepare* makes
 ``arrival.py``               both         what it says of Domain R
 ``arrivals.py``              destination  what it remembers of them
 ``domain_r_migration.py``    source       pre-copy of Domain R, held

@@ -13,8 +13,6 @@ Nothing here lets bytes flow. The shadow-device process goes live by itself as
 soon as both domains run here, even while no nova-compute runs.
 """
 
-import contextlib
-import dataclasses
 from collections.abc import Callable
 from typing import Any, TYPE_CHECKING
 
@@ -23,7 +21,6 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore import places
 from nova_dmore.virt import boundary
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.migration import arrival as arrival_module
@@ -31,6 +28,7 @@ from nova_dmore.virt.migration import arrivals
 from nova_dmore.virt.migration import console_log as console_log_module
 from nova_dmore.virt.migration import early_preparation
 from nova_dmore.virt.migration import job
+from nova_dmore.virt.migration import preparation
 from nova_dmore.virt.migration import send_back
 from nova_dmore.virt.migration import serial_port
 from nova_dmore.virt.pair import announcement
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
     from nova import objects
 
     from nova_dmore.virt.care import reporter as reporter_module
-    from nova_dmore.virt.network import address as address_module
     from nova_dmore.virt.pair import incoming
     from nova_dmore.virt.rpc import source as source_rpc
 
@@ -76,6 +73,8 @@ class DestinationRole:
         self._inbound_address = inbound_address
         self._arrivals = arrivals.Arrivals(pairs)
         self._early = early_preparation.EarlyPreparations(pairs)
+        self._preparations = preparation.Preparations(
+            pairs, connect, self._arrivals, self._early)
         self._serial_ports = serial_port.ReservedPorts()
 
     # -- called by the driver -----------------------------------------------
@@ -186,45 +185,7 @@ class DestinationRole:
             the directory that the instance's own QEMU needs is left, and the
             record. If the instance runs here already, nothing was touched.
         """
-        record = _parse(record_text)
-        uuid, pairs = record.instance_uuid, self._pairs
-        if self._arrivals.prepared.get(uuid) == migration_id:
-            return self._layout(uuid)
-        here = where.find(self._connect(), uuid)
-        if here is where.Here.RUNNING:
-            # The call comes late: the pair that is here belongs to this host.
-            raise exception.PairError('the instance runs here')
-        # The source may stop to wait for this call at any time, and migrate
-        # the instance alone.
-        if pairs.impossible is not None:
-            return _without_consoles(uuid, pairs.impossible)
-        try:
-            pairs.shadows.start(uuid, arrives=True)
-        except exception.HostServiceError as error:
-            return _without_consoles(uuid, error)
-        prepared_early = self._early.take(uuid)
-        if prepared_early is None:
-            self._remove_stale(uuid, migration_id)
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._undo_prepare, record, migration_id)
-            # With another secret Domain R would have another SSH host key,
-            # which its clients have to refuse.
-            pairs.secrets.check(record.secret_id)
-            pairs.images.ensure(record.digest)
-            if prepared_early is None:
-                address = self._bind(record)
-                self._early.announce(uuid, address.port_id)
-            else:
-                address = prepared_early.address
-            with pairs.locked(uuid):
-                if self._arrivals.is_over(migration_id):
-                    raise exception.PairError(
-                        f'migration {migration_id} is over')
-                pairs.start_incoming(dataclasses.replace(
-                    record, address=address, incoming=True), migration_id)
-                self._arrivals.prepared[uuid] = migration_id
-            undo.pop_all()
-        return self._layout(uuid)
+        return self._preparations.prepare(migration_id, _parse(record_text))
 
     def arrival(self, migration_id: str, instance_uuid: str
                 ) -> arrival_module.Arrival:
@@ -240,50 +201,6 @@ class DestinationRole:
                 f'nothing of migration {migration_id} is here')
         return arrival_module.Arrival(
             self._pairs.blueprint.cpus(), self._pairs.is_wired(instance_uuid))
-
-    def _layout(self, uuid: str) -> places.Layout:
-        """The newest that what was prepared here knows: the host service may
-        have been started before an upgrade."""
-        return (places.NEWEST if self._pairs.shadows.knows_large_regions(uuid)
-                else places.Layout.DOMAIN_DIRECTORIES)
-
-    def _bind(self, record: record_module.PairRecord
-              ) -> 'address_module.Address':
-        """Domain R's address with a binding to this host.
-
-        Of the address in the source's record only the port is used. Neutron
-        says how it is plugged, and that it is the port of this pair.
-        """
-        addresses = self._pairs.addresses
-        return addresses.add_binding(addresses.of_port(
-            record.instance_uuid, record.address.port_id), self._pairs.host)
-
-    def _remove_stale(self, uuid: str, migration_id: str) -> None:
-        """Remove what an earlier migration left here, whose source did not end
-        it."""
-        pairs = self._pairs
-        with pairs.locked(uuid):
-            if (pairs.get(uuid) is not None
-                    and not self._arrivals.is_over(migration_id)):
-                LOG.warning('Removing a stale pair of instance %s', uuid)
-                pairs.remove(uuid, delete_address=False)
-                pairs.shadows.start(uuid, arrives=True)
-
-    def _undo_prepare(self, record: record_module.PairRecord,
-                      migration_id: str) -> None:
-        """Undo what was prepared; the instance arrives without its pair."""
-        uuid, pairs = record.instance_uuid, self._pairs
-        with pairs.locked(uuid):
-            if self._arrivals.is_over(migration_id):
-                # The instance has arrived, and the pair that is here is its
-                # new one; or it stays where it was.
-                if pairs.get(uuid) is None:
-                    pairs.remove(uuid, delete_address=False)
-                return
-            self._arrivals.alone[uuid] = migration_id
-            with contextlib.ExitStack() as afterwards:
-                afterwards.callback(pairs.await_alone, record)
-                pairs.give_back(uuid)
 
     def carry_over(self, migration_id: str, instance_uuid: str,
                    carry_over: dict[str, Any]) -> None:
@@ -398,13 +315,6 @@ class DestinationRole:
         record = self._pairs.get(instance_uuid)
         return (record is not None and not record.incoming
                 and all(self._pairs.is_alive(instance_uuid)))
-
-
-def _without_consoles(instance_uuid: str, why: Exception | str
-                      ) -> places.Layout:
-    LOG.warning('Instance %s arrives without its consoles: %s',
-                instance_uuid, text.printable(why))
-    return places.Layout.STOCK
 
 
 def _parse(record_text: str) -> record_module.PairRecord:
