@@ -12,7 +12,6 @@ import socket
 import time
 from typing import Any
 
-from nova_dmore.channel import carry_over as carry_over_module
 from nova_dmore.channel import errors
 from nova_dmore.channel.host import end as host_end_module
 from nova_dmore.channel import text
@@ -25,6 +24,7 @@ from nova_dmore.worker.devices import group
 from nova_dmore.worker.devices.serial import device as serial_device
 from nova_dmore.worker.devices import table
 from nova_dmore.worker import domain_r_control
+from nova_dmore.worker import epoch_actions
 from nova_dmore.worker import gaps
 from nova_dmore.worker import instance_state
 from nova_dmore.worker import keeper_commands
@@ -111,6 +111,9 @@ class Pair:
         self.stop = stop_module.Stop(
             self.machine, self.host_end, self.devices, self.serial_break,
             self.commands, kept, self.note, self.waiters.wake)
+        self._epochs = epoch_actions.EpochActions(
+            self.machine, self.host_end, self.devices, self.control,
+            self.report_gap)
         #: How much of what the keeper has dropped was reported.
         self._reported_dropped: int = kept.get('reported_dropped', 0)
         self._notes_writer = notes_writer.NotesWriter(
@@ -243,64 +246,12 @@ class Pair:
         elif action is Action.THAW:
             self.stop.thaw()
         elif action is Action.CLOSE:
-            self._close()
+            self._epochs.close()
         elif action is Action.DOMAIN_R_LOST:
-            self._domain_r_lost()
+            self._epochs.domain_r_lost()
         else:
-            self._open(action)
+            self._epochs.open(action, self.carried)
         return []
-
-    def _domain_r_lost(self) -> None:
-        self.control.lost()
-        self.devices.each(base.ShadowDevice.domain_r_lost)
-        for stream in (wire.Stream.SERIAL0_IN, wire.Stream.INPUT0_IN):
-            # A console that nobody used has lost nothing.
-            if (stream is wire.Stream.SERIAL0_IN or
-                    self.host_end.positions()[stream][0]):
-                self.report_gap(stream, wire.GapKind.UNKNOWN, 'Domain R '
-                                'ended; what only it had is lost', None, None)
-        # Last: until then a successor begins anew.
-        self.host_end.lost()
-
-    def _raise_epoch(self, carried: carry_over_module.CarryOver | None = None
-                     ) -> None:
-        """See :meth:`host_end.HostEnd.open`. If Domain R has started anew
-        while nobody could see that, first drop what it had sent before."""
-        if self.host_end.is_renewed:
-            self._domain_r_lost()
-        self.host_end.open(carried)
-
-    def _open(self, action: Action) -> None:
-        carried = None
-        if action in (Action.OPEN_AS_DOMAIN_R, Action.OPEN_CARRIED):
-            self.devices.each(base.ShadowDevice.arrived, None)
-        if action is Action.OPEN_CARRIED:
-            carried = carry_over_module.CarryOver.from_json(self.carried)
-            self.devices.each(base.ShadowDevice.arrived, carried)
-            if not self.machine.domain_r_has_come:
-                self.devices.each(base.ShadowDevice.domain_r_lost)
-        try:
-            self._raise_epoch(carried)
-        except errors.StateError as e:
-            self.report_gap(wire.Stream.SERIAL0_OUT, wire.GapKind.UNKNOWN,
-                            f'what was carried over is of no use: {e}',
-                            None, None)
-            self.host_end.open()
-        if action is Action.OPEN_UNKNOWN:
-            self.report_gap(wire.Stream.SERIAL0_OUT, wire.GapKind.UNKNOWN,
-                            'the source carried nothing over in time',
-                            None, None)
-
-    def _close(self) -> None:
-        """Wait for another Domain R, which needs no old messages.
-
-        An epoch that is opening begins anew, too: the one that is gone may
-        have acknowledged it, and what it sent would be taken for another's.
-        """
-        if self.host_end.state is not host_end_module.HostState.CLOSED:
-            self._raise_epoch()
-            stream = wire.Stream.CONTROL_TO_DOMAIN_R
-            self.host_end.forget(stream, self.host_end.unstored(stream))
 
     def _check_freeze(self) -> None:
         if self.machine.state is State.FREEZING:
@@ -321,7 +272,7 @@ class Pair:
         """Poll the region."""
         if (self.host_end.is_renewed and self.machine.domain_r_running and
                 self.host_end.state is host_end_module.HostState.OPENING):
-            self._raise_epoch()
+            self._epochs.raise_epoch()
         changes = self.host_end.poll()
         now = time.monotonic()
         actions = []
