@@ -7,9 +7,7 @@ host sees a new incarnation and opens a new epoch.
 """
 
 import asyncio
-import gc
 import sys
-import time
 from typing import Any
 
 from nova_dmore.channel import changes as changes_module
@@ -21,23 +19,14 @@ from nova_dmore.domr import console as console_module
 from nova_dmore.domr import hold
 from nova_dmore.domr import instance_state
 from nova_dmore.domr import lines
+from nova_dmore.domr import notices
 from nova_dmore.domr import screen as screen_module
 from nova_dmore.domr import sessions as sessions_module
 from nova_dmore.domr.servers import rms
+from nova_dmore.domr import serving
 from nova_dmore.domr import supervisor
 from nova_dmore.domr import uio
 from nova_dmore import wire
-
-#: How long after the network could not be set up it is tried again; the host
-#: says what it is to be in a new epoch alone.
-RETRY_S = 5.0
-
-#: What a person is told of the streams that a GAP message may name.
-_NOTICES = {
-    wire.Stream.SERIAL0_OUT.name.lower(): (
-        '{} bytes of output are missing', 'output may be missing'),
-    wire.Stream.SERIAL0_IN.name.lower(): (
-        '{} bytes of input did not arrive', 'input may not have arrived')}
 
 
 class Agent:
@@ -52,7 +41,6 @@ class Agent:
         """
         self._end = end
         self._screen = screen
-        self._modules = server_modules
         self._init = init
         self._codec = control.LineCodec()
         self._outbox = lines.Outbox(end)
@@ -66,24 +54,16 @@ class Agent:
             lambda function: asyncio.get_running_loop().call_soon(function),
             self.instance)
         self._input = lines.InputLine(end)
-        self.servers: dict[str, rms.Server] = {}
-        #: Closed ones, whose clients stay.
-        self._closed: list[rms.Server] = []
         self._context: rms.Context | None = None
-        self._configuring = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._boot_s: float | None = None
+        self.serving = serving.Serving(
+            server_modules, init, self.log, self._take, self._say_serving,
+            self._fail)
         self._holding = False
         #: Offset at which the output begins that this start has; None: there
         #: is no host yet.
         self._begins_at: int | None = None
         self._broken = False    # the epoch could not be joined or was left
         self._trouble: str | None = None        # that was logged
-        self._served: config_module.Config | None = None
-        self._newest: dict[str, Any] | None = None  # CONFIG that is good
-        #: Until that is tried again, if its network failed.
-        self._retry: asyncio.TimerHandle | None = None
-        self._network_trouble: str | None = None    # that was logged
         self._interval = wire.POLL_INTERVAL_S   # until the next poll
         #: What was raised outside of ``run``, and ends it.
         self._failure: BaseException | None = None
@@ -125,7 +105,7 @@ class Agent:
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message['type'] == wire.CONFIG:
-            self._begin_configure(message)
+            self.serving.configure(message)
         elif message['type'] == wire.GAP:
             self._show_gap(message)
         elif message['type'] == wire.STATE:
@@ -142,23 +122,9 @@ class Agent:
             'type': wire.BOOT_HEARD, 'number': number,
             'at': self._end.position(wire.Stream.SERIAL0_IN)})
 
-    def _begin_configure(self, message: dict[str, Any],
-                         again: bool = False) -> None:
-        task = asyncio.get_running_loop().create_task(
-            self._configure(message, again))
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        """A task of the agent's own has no reason to fail."""
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._failure = task.exception()
-            self._woken.set()
-
     def _show_gap(self, message: dict[str, Any]) -> None:
         """Tell the clients of a gap that the host found."""
-        notice = notice_of(message)
+        notice = notices.of_gap(message)
         if notice is None:
             return
         stream, at, ahead = wire.Stream.SERIAL0_OUT, message.get('at'), 0
@@ -169,120 +135,29 @@ class Agent:
                 self.console.cut()
         self.console.tell_all(notice, ahead)
 
-    async def _configure(self, message: dict[str, Any],
-                         again: bool = False) -> None:
-        """Serve as a CONFIG message says; repeating one changes nothing.
-
-        They come one after the other, in their order, and the newest good one
-        is tried until there is a network.
-
-        :param again: its network failed before
-        """
-        async with self._configuring:
-            if again and message is not self._newest:
-                return      # a newer one came at that moment
-            try:
-                config = config_module.parse(message)
-            except config_module.ConfigError as error:
-                self.log('warning', f'the configuration is refused: {error}')
-                return
-            self._newest = message
-            if self._retry is not None:
-                self._retry.cancel()
-                self._retry = None
-            # If it was started anew since, the console does not begin there.
-            self.console.configure(
-                config.scrollback_bytes, config.stall_ms, config.recorded,
-                None if self._begins_at else config.evacuated_at)
-            old = self._served
-            if self._context is None:
-                self._context = rms.Context(
-                    config, self.console, self._screen, self._input, self.log,
-                    self._clients_changed, self._init.start_vnc,
-                    self.sessions, self.instance)
-            self._context.config = config
-            try:
-                if old is None or _listeners(old) != _listeners(config):
-                    await self._restart(config, old)
-                else:
-                    await self._set_up_network(config, old)
-                    if config != old:
-                        await self._reconfigure()
-            except (supervisor.NetworkError, OSError) as error:
-                # So that the same message tries again.
-                self._served = None
-                self._network_failed(ascii(str(error)))
-                self._retry = asyncio.get_running_loop().call_later(
-                    RETRY_S, self._begin_configure, message, True)
-                return
-            self._network_trouble = None
-            self._served = config
-            self._say_serving()
-
-    def _network_failed(self, trouble: str) -> None:
-        """Log it, but not again each time that it is tried."""
-        if trouble != self._network_trouble:
-            self.log('warning', f'network: {trouble}; it is tried again '
-                     f'every {RETRY_S:g} s')
-        self._network_trouble = trouble
-
-    async def _restart(self, config: config_module.Config,
-                       old: config_module.Config | None) -> None:
-        assert self._context is not None
-        for server in self.servers.values():
-            await server.close()
-        self._closed += self.servers.values()
-        self.servers.clear()
-        await self._set_up_network(config, old)
-        await self._reconfigure()
-        if self.servers and self._boot_s is None:
-            self._boot_s = round(time.clock_gettime(time.CLOCK_BOOTTIME), 3)
-        # What was loaded stays: spare the collector, and the pages that its
-        # marks would dirty during a migration.
-        gc.collect()
-        gc.freeze()
-
-    async def _start(self) -> None:
-        """Start the servers that do not run."""
-        assert self._context is not None
-        for name, module in self._modules.items():
-            if name in self.servers:
-                continue
-            try:
-                self.servers[name] = await rms.start(module, self._context)
-            except (OSError, ValueError, ImportError) as error:
-                self.log('warning', f'server {name}: {ascii(error)}')
-
-    async def _reconfigure(self) -> None:
-        """Tell the servers; start those that could not be started before."""
-        self._closed = [each for each in self._closed if each.clients]
-        for name, server in [*self.servers.items(), *(
-                ('before', each) for each in self._closed)]:
-            try:
-                server.reconfigure()
-            except (OSError, ValueError) as error:
-                self.log('warning', f'server {name} goes on as before: '
-                         f'{ascii(error)}')
-        await self._start()
-
-    async def _set_up_network(self, config: config_module.Config,
-                              old: config_module.Config | None) -> None:
-        """Unless all of it, who may reach what included, is as it was."""
-        if old is None or (supervisor.network_request(old)
-                           != supervisor.network_request(config)):
-            await self._init.set_up_network(config)
+    def _take(self, config: config_module.Config) -> rms.Context:
+        """Take a configuration -> what its servers may use."""
+        # If it was started anew since, the console does not begin there.
+        self.console.configure(
+            config.scrollback_bytes, config.stall_ms, config.recorded,
+            None if self._begins_at else config.evacuated_at)
+        if self._context is None:
+            self._context = rms.Context(
+                config, self.console, self._screen, self._input, self.log,
+                self._clients_changed, self._init.start_vnc,
+                self.sessions, self.instance)
+        self._context.config = config
+        return self._context
 
     def _say_serving(self) -> None:
-        if not self.servers:
-            return
-        message = {'type': wire.SERVING, 'boot_s': self._boot_s,
-                   'memory_kib': memory_used_kib(), 'ends_sessions': 1,
-                   'hears_boots': 1}
-        if self._context is not None and self._context.config.recorded:
-            message['tells_recording'] = 1
-        for name, server in self.servers.items():
-            message[name] = server.clients
-        self._outbox.put(message)
+        message = self.serving.message()
+        if message is not None:
+            self._outbox.put(message)
+
+    def _fail(self, error: BaseException) -> None:
+        """Have ``run`` raise an error."""
+        self._failure = error
+        self._woken.set()
 
     def _clients_changed(self) -> None:
         self._say_serving()
@@ -297,8 +172,7 @@ class Agent:
         """
         loop.default_exception_handler(context)
         if 'handle' in context and 'exception' in context:
-            self._failure = context['exception']
-            self._woken.set()
+            self._fail(context['exception'])
 
     async def run(self, device: uio.UioDevice) -> None:
         """Serve for ever.
@@ -338,8 +212,7 @@ class Agent:
             self.poll()
         except Exception as error:
             # The loop would log it and go on: ``run`` raises it.
-            self._failure = error
-            self._woken.set()
+            self._fail(error)
             return
         if (self._end.hold_wanted != self._holding
                 or self.interval() < self._interval):
@@ -355,43 +228,8 @@ class Agent:
         idle = (self._end.state is domr_end.DomainRState.OPEN
                 and not self._broken and not self._end.hold_wanted
                 and not any(server.clients
-                            for server in self.servers.values()))
+                            for server in self.serving.servers.values()))
         return wire.IDLE_POLL_INTERVAL_S if idle else wire.POLL_INTERVAL_S
-
-
-def notice_of(message: dict[str, Any]) -> str | None:
-    """What a GAP message says to the clients, in their stream of bytes.
-
-    None when they are told nothing: of bytes that perhaps arrived nothing is
-    known to be lost (a byte of input that was not taken is sent again), so
-    that is left to the host's log and notifications.
-    """
-    known, unknown = _NOTICES.get(str(message.get('stream')), (None, None))
-    count = message.get('bytes')
-    match message.get('kind'):
-        case wire.GapKind.EXACT if known and type(count) is int:
-            return known.format(count)
-        case wire.GapKind.UNKNOWN | wire.GapKind.EXACT:
-            return unknown
-        case _:
-            return None
-
-
-def _listeners(config: config_module.Config) -> tuple[Any, ...]:
-    """What of a configuration has all servers listen anew if it changes."""
-    return (config.mac, config.address, config.gateway, config.mtu,
-            config.host_key, config.ssh_port, config.serial_port,
-            config.vnc and config.vnc.port)
-
-
-def memory_used_kib(meminfo: str = '/proc/meminfo') -> int:
-    """Memory of this machine that is in use and cannot be reclaimed."""
-    fields = {}
-    with open(meminfo) as file:
-        for line in file:
-            name, _, value = line.partition(':')
-            fields[name] = int(value.split()[0])
-    return fields['MemTotal'] - fields['MemAvailable']
 
 
 async def _main() -> None:

@@ -5,6 +5,7 @@ import bisect
 import operator
 import time
 from collections.abc import Callable
+from typing import Any
 
 from nova_dmore.domr.terminal import stream as stream_module
 from nova_dmore import wire
@@ -27,6 +28,12 @@ TYPED_BEFORE = ('the instance boots anew: what was typed before is not sent, '
 #: What somebody is told whose break is not sent.
 NO_BREAK = ('the instance does not take what was typed before: a break is not '
             'sent')
+#: What a person is told of the streams that a GAP message may name.
+_MISSING = {
+    wire.Stream.SERIAL0_OUT.name.lower(): (
+        '{} bytes of output are missing', 'output may be missing'),
+    wire.Stream.SERIAL0_IN.name.lower(): (
+        '{} bytes of input did not arrive', 'input may not have arrived')}
 
 _State = wire.InstanceState
 #: What a person is told when the instance does this, and when it does it no
@@ -46,6 +53,24 @@ def of_state(state: _State | None, before: _State | None = None
     if state in _STATES:
         return _STATES[state][0]
     return _STATES[before][1] if before in _STATES else None
+
+
+def of_gap(message: dict[str, Any]) -> str | None:
+    """What a GAP message says to the clients, in their stream of bytes.
+
+    None when they are told nothing: of bytes that perhaps arrived nothing is
+    known to be lost (a byte of input that was not taken is sent again), so
+    that is left to the host's log and notifications.
+    """
+    known, unknown = _MISSING.get(str(message.get('stream')), (None, None))
+    count = message.get('bytes')
+    match message.get('kind'):
+        case wire.GapKind.EXACT if known and type(count) is int:
+            return known.format(count)
+        case wire.GapKind.UNKNOWN | wire.GapKind.EXACT:
+            return unknown
+        case _:
+            return None
 
 
 def of_evacuation(at: int) -> str:

@@ -38,10 +38,10 @@ class NetworkTest(vnc_case.Case):
     async def test_no_vnc_at_all(self) -> None:
         await self.serve()
         self.pair.send({**self.pair.config, 'vnc': None})
-        servers = dict(self.pair.agent.servers)
+        servers = dict(self.pair.servers)
         await self.pair.until(
-            lambda: self.pair.agent.servers
-            and self.pair.agent.servers != servers)
+            lambda: self.pair.servers
+            and self.pair.servers != servers)
         with self.assertRaises(ConnectionError):
             await asyncio.open_connection('127.0.0.1', self.port)
 
@@ -51,14 +51,14 @@ class NetworkTest(vnc_case.Case):
         old, self.port = self.port, vnc_case.pair.free_port()
         self.pair.send({**self.pair.config, 'vnc': {
             **self.pair.config['vnc'], 'port': self.port}})
-        servers = dict(self.pair.agent.servers)
+        servers = dict(self.pair.servers)
         await self.pair.until(
-            lambda: self.pair.agent.servers
-            and self.pair.agent.servers != servers)
+            lambda: self.pair.servers
+            and self.pair.servers != servers)
         with self.assertRaises(ConnectionError):
             await asyncio.open_connection('127.0.0.1', old)
         other = await self.view()
-        self.assertEqual(2, self.pair.agent.servers['vnc'].clients)
+        self.assertEqual(2, self.pair.servers['vnc'].clients)
         self.painter.scribble()
         for each in (client, other):
             await each.update_to(self.painter.pixels)
@@ -207,7 +207,7 @@ class VencryptTest(vnc_case.Case):
     async def test_a_new_certificate_ends_no_session(self) -> None:
         self.authority.issue('proxy')
         client = await self._through_the_proxy('proxy')
-        listeners = dict(self.pair.agent.servers)
+        listeners = dict(self.pair.servers)
         shown = self._shown
         certificate, key = self.authority.issue('renewed')
         tls = {**self.pair.config['vnc']['tls'],
@@ -221,7 +221,7 @@ class VencryptTest(vnc_case.Case):
         for each in (client, other):
             self.painter.scribble()
             await each.update_to(self.painter.pixels)
-        self.assertEqual(listeners, self.pair.agent.servers)
+        self.assertEqual(listeners, self.pair.servers)
 
         # One that cannot be used is not: the last one is still shown.
         await self._configure({**tls, 'key': 'none'})

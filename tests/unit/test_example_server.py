@@ -128,11 +128,11 @@ class RunTest(ExampleCase, unittest.IsolatedAsyncioTestCase):
         writer.write(b'reboot\n')
         running.print(b'login: ')
         self.assertEqual(b'login: ', await reader.readexactly(7))
-        self.assertEqual(1, running.agent.servers['watch'].clients)
+        self.assertEqual(1, running.servers['watch'].clients)
         self.assertEqual(b'', running.typed)
         writer.close()
         await running.until(
-            lambda: running.agent.servers['watch'].clients == 0)
+            lambda: running.servers['watch'].clients == 0)
 
     async def test_other_networks_are_cut(self):
         running = await self._running(serial_networks=['10.0.0.0/8'])
@@ -140,4 +140,4 @@ class RunTest(ExampleCase, unittest.IsolatedAsyncioTestCase):
         with self.assertRaises((ConnectionError,
                                 asyncio.IncompleteReadError)):
             await reader.readexactly(1)
-        self.assertEqual(0, running.agent.servers['watch'].clients)
+        self.assertEqual(0, running.servers['watch'].clients)

@@ -6,6 +6,7 @@ import contextlib
 import mmap
 import os
 import socket
+import unittest
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from nova_dmore.channel import region
 from nova_dmore.domr import agent
 from nova_dmore.domr import config as config_module
 from nova_dmore.domr import screen
+from nova_dmore.domr.servers import rms
 from nova_dmore.domr import supervisor
 from nova_dmore import wire
 
@@ -164,6 +166,11 @@ class Pair:
         """Interrupt the agent."""
         self.device.interrupt(vector)
 
+    @property
+    def servers(self) -> dict[str, rms.Server]:
+        """Those that the agent runs, by name."""
+        return self.agent.serving.servers
+
     def screen(self) -> screen.Screen:
         """A screen as an agent begins with it."""
         return screen.Screen(region.Region(self._memory), lambda vector: None)
@@ -180,7 +187,7 @@ class Pair:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for server in self.agent.servers.values():
+        for server in self.servers.values():
             await server.close()
         asyncio.get_running_loop().remove_reader(self.device.fileno())
         self.device.close()
@@ -241,3 +248,12 @@ class Pair:
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.005)
+
+
+class PairTestCase(unittest.IsolatedAsyncioTestCase):
+    """Runs pairs, and ends them."""
+
+    async def _pair(self, **changes: object) -> Pair:
+        running = Pair(config(**changes))
+        await self.enterAsyncContext(running)
+        return running

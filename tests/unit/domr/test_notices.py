@@ -2,6 +2,7 @@
 """Notices, at their place in the output."""
 
 import unittest
+from typing import Any
 
 from nova_dmore.domr import notices
 from nova_dmore.domr.terminal import rules
@@ -9,6 +10,38 @@ from nova_dmore.domr.terminal import stream
 from nova_dmore import wire
 
 State = wire.InstanceState
+
+
+class GapTest(unittest.TestCase):
+    """What of a gap stands in the clients' stream of bytes."""
+
+    def _notice(self, stream: Any = 'serial0_out', count: Any = 5,
+                kind: Any = 'exact') -> str | None:
+        return notices.of_gap({'type': 'gap', 'stream': stream, 'at': 0,
+                                'bytes': count, 'kind': kind, 'reason': 'x'})
+
+    def test_missing(self) -> None:
+        self.assertEqual('5 bytes of output are missing', self._notice())
+        self.assertEqual('5 bytes of input did not arrive',
+                         self._notice('serial0_in'))
+
+    def test_nobody_knows(self) -> None:
+        for count in (None, 5):
+            self.assertEqual('output may be missing',
+                             self._notice(count=count, kind='unknown'))
+        self.assertEqual('input may not have arrived',
+                         self._notice('serial0_in', None, 'unknown'))
+        self.assertEqual('output may be missing', self._notice(count=None))
+
+    def test_perhaps_nothing_is_missing(self) -> None:
+        self.assertIsNone(self._notice(kind='ambiguous'))
+        self.assertIsNone(self._notice('serial0_in', 1, 'ambiguous'))
+
+    def test_no_console_or_nonsense(self) -> None:
+        self.assertIsNone(self._notice('control_to_host'))
+        self.assertIsNone(self._notice(kind='\x1b[2J'))
+        self.assertIsNone(self._notice(None, None, None))
+        self.assertEqual('output may be missing', self._notice(count='\x1b'))
 
 
 class NoticesTest(unittest.TestCase):

@@ -49,7 +49,7 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(6, running.said(wire.BREAK)[0]['at'])
         running.send({**running.config, 'escape': None})
         await running.until(lambda: (
-            running.agent._served.escape is None))   # type: ignore
+            running.agent.serving._served.escape is None))   # type: ignore
         writer.write(b'\r\x1eb')
         await running.until(lambda: running.typed.endswith(b'\r\x1eb'))
 
@@ -59,7 +59,7 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises((ConnectionResetError, BrokenPipeError,
                                 asyncio.IncompleteReadError)):
             await reader.readexactly(1)
-        self.assertEqual(0, running.agent.servers['serial'].clients)
+        self.assertEqual(0, running.servers['serial'].clients)
         await running.until(lambda: any(
             'serial_proxy_networks' in each['text']
             for each in running.said(wire.LOG)))
@@ -68,7 +68,7 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
         running = await self._pair()
         attached = [await self._connect(running)
                     for _ in range(rms.CLIENTS_MAX)]
-        await running.until(lambda: (running.agent.servers['serial'].clients
+        await running.until(lambda: (running.servers['serial'].clients
                                      == rms.CLIENTS_MAX))
         for _ in range(3):
             reader, _ = await self._connect(running)
@@ -79,7 +79,7 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(b'text', await reader.readexactly(4))
         self.assertEqual(1, len(running.said(wire.LOG)))
         attached[0][1].close()
-        await running.until(lambda: (running.agent.servers['serial'].clients
+        await running.until(lambda: (running.servers['serial'].clients
                                      < rms.CLIENTS_MAX))
         reader, _ = await self._connect(running)
         self.assertEqual(b'text', await reader.readexactly(4))
@@ -99,7 +99,7 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
                                side_effect=tcp.prepare) as prepare:
             await self._connect(running)
             await running.until(
-                lambda: running.agent.servers['serial'].clients)
+                lambda: running.servers['serial'].clients)
         connection = prepare.call_args.args[0]
         self.assertEqual(tcp.KEEPALIVE_PROBES, connection.getsockopt(
             socket.IPPROTO_TCP, socket.TCP_KEEPCNT))
@@ -117,7 +117,7 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
     async def test_a_gap_is_told_between_characters(self) -> None:
         running = await self._pair()
         reader, _ = await self._connect(running)
-        await running.until(lambda: running.agent.servers['serial'].clients)
+        await running.until(lambda: running.servers['serial'].clients)
         for data in (b'\xc3', b'\xa4'):
             running.print(data)
             await running.until(lambda: not running.waiting_output)
@@ -133,7 +133,7 @@ class SerialTcpTest(unittest.IsolatedAsyncioTestCase):
         """No line that nobody asked for: a program may be reading."""
         running = await self._pair()
         reader, writer = await self._connect(running)
-        await running.until(lambda: running.agent.servers['serial'].clients)
+        await running.until(lambda: running.servers['serial'].clients)
         running.send({'type': wire.STATE, 'state': 'off'})
         await running.until(lambda: not running.agent.instance.takes_input)
         with self.assertRaises(TimeoutError):

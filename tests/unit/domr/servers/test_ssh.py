@@ -315,8 +315,8 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
                 if changes:     # its server is closed, and it stays
                     running.send({**running.config, **changes})
                     await running.until(
-                        lambda: running.agent.servers
-                        and running.agent.servers['ssh'].port
+                        lambda: running.servers
+                        and running.servers['ssh'].port
                         == changes['ssh_port'])
                 running.send({**running.config, **changes,
                               'authorized_keys': [kept]})
@@ -383,8 +383,8 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
                                                                  ) -> None:
         running = await self._pair()
         await self._attach(running)
-        await running.until(lambda: running.agent.servers['ssh'].clients)
-        (session,) = running.agent.servers['ssh'].attached
+        await running.until(lambda: running.servers['ssh'].clients)
+        (session,) = running.servers['ssh'].attached
         # More than the windows of the channel.
         for _ in range(500):
             session.tell('x' * 10000)

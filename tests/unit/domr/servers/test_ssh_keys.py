@@ -86,7 +86,7 @@ class SshKeysTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_clients_that_keep_to_fips(self) -> None:
         running = await self._pair(self.public, host_keys=_HOST_KEYS)
-        server = running.agent.servers['ssh']
+        server = running.servers['ssh']
         await running.until(lambda: len(
             server._host_keys.keys) == 3)   # type: ignore[attr-defined]
         for algorithm in ('ssh-ed25519', 'ecdsa-sha2-nistp256',
@@ -101,7 +101,7 @@ class SshKeysTest(unittest.IsolatedAsyncioTestCase):
         running = await self._pair(self.public)
         only = ('-o', 'HostKeyAlgorithms=ecdsa-sha2-nistp256')
         self.assertFalse(await self._is_in(running, *only))
-        servers = dict(running.agent.servers)
+        servers = dict(running.servers)
         running.send({**running.config,
                       'host_keys': ['no key', *_HOST_KEYS]})
         await running.until(lambda: running.logged('a host key is not'))
@@ -110,10 +110,11 @@ class SshKeysTest(unittest.IsolatedAsyncioTestCase):
         running.send({**running.config, 'host_keys': _HOST_KEYS[:1],
                       'stall_ms': 1})
         await running.until(
-            lambda: running.agent._served.stall_ms == 1)    # type: ignore
+            lambda: running.agent.serving._served    # type: ignore
+            .stall_ms == 1)
         self.assertEqual(3, len(keys.keys))
         self.assertTrue(await self._is_in(running, *only))
-        self.assertEqual(servers, running.agent.servers)
+        self.assertEqual(servers, running.servers)
 
 
 class AuthorizedKeysTest(unittest.TestCase):

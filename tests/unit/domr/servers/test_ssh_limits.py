@@ -32,7 +32,7 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self) -> None:
         self.pair = pair.Pair(pair.config(authorized_keys=[_PUBLIC]))
         await self.enterAsyncContext(self.pair)
-        self.server = self.pair.agent.servers['ssh']
+        self.server = self.pair.servers['ssh']
 
     async def _silent(self, source: str = _STRANGER) -> _Streams:
         """A connection that says nothing, as far as its banner."""
@@ -99,7 +99,7 @@ class SshLimitsTest(unittest.IsolatedAsyncioTestCase):
             self.pair.send({**self.pair.config,
                             'ssh_port': (port := pair.free_port())})
             await self.pair.until(
-                lambda: self.pair.agent.servers.get('ssh', self.server)
+                lambda: self.pair.servers.get('ssh', self.server)
                 is not self.server)
         reader, writer = await asyncio.open_connection('127.0.0.1', port)
         self.addCleanup(writer.close)

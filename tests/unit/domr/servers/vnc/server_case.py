@@ -69,7 +69,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
             'vnc': 'nova_dmore.domr.servers.vnc.server'})
         await self.enterAsyncContext(self.pair)
         if starts:
-            self.server: server.VncServer = self.pair.agent.servers['vnc']
+            self.server: server.VncServer = self.pair.servers['vnc']
 
     async def open(self, source: str) -> Streams:
         reader, writer = await asyncio.open_connection(

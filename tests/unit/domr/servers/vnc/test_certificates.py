@@ -72,7 +72,7 @@ class TlsTest(server_case.Case):
         begun = await self.open(server_case.PROXY)
         listener = self.server._listener
         await self._configure(self._tls('second'))
-        self.assertIs(self.server, self.pair.agent.servers['vnc'])
+        self.assertIs(self.server, self.pair.servers['vnc'])
         self.assertIs(listener, self.server._listener)
         self.assertEqual('second', (await self._session())[1])
         connection, _ = self.desktop.shown[0]
@@ -93,11 +93,11 @@ class TlsTest(server_case.Case):
 
     async def test_first_certificate_cannot_be_used(self) -> None:
         await self.serve(starts=False, tls={**self._tls('bad'), 'key': ''})
-        self.assertNotIn('vnc', self.pair.agent.servers)
-        serial = self.pair.agent.servers['serial']
+        self.assertNotIn('vnc', self.pair.servers)
+        serial = self.pair.servers['serial']
         await self._configure(self._tls('good'))
         self.assertEqual('good', (await self._session())[1])
-        self.assertIs(serial, self.pair.agent.servers['serial'])
+        self.assertIs(serial, self.pair.servers['serial'])
 
     async def test_memory_of_one_that_has_begun(self) -> None:
         start_tls, begun = tls.start_tls, []
