@@ -15,6 +15,7 @@ File                   Thread of nova-compute
 ``renewal.py``,
 ``late_pairs.py``,
 ``changed_options.py``,
+``port_search.py``,
 ``lost_ports.py``,
 ``astray_ports.py``,
 ``off_ports.py``,

@@ -4,12 +4,11 @@
 In a live migration the port's binding is activated at the destination. If the
 instance stays all the same, the source takes the port back; but Neutron may
 not have answered then, or nova-compute have ended. Nobody else would ever do
-that: a pair that lives is left alone, also by a hard reboot. Called by
-:mod:`nova_dmore.virt.care.watch`.
+that: a pair that lives is left alone, also by a hard reboot.
 
-A port is astray when two searches in a row have found it on another host, the
-instance runs here, and Nova says so, too: an instance that was evacuated may
-run on its old host for a while.
+Called by :mod:`nova_dmore.virt.care.port_search`, which finds them. A port is
+astray when the instance runs here, and Nova says so, too: an instance that was
+evacuated may run on its old host for a while.
 """
 
 from collections.abc import Callable
@@ -45,31 +44,17 @@ class AstrayPorts:
         self._pairs = pairs
         self._context = context
         self._connect = connect
-        #: Ids of the ports that the last search found elsewhere.
-        self._astray: frozenset[str] = frozenset()
 
-    def take_back(self, records: Iterable[record_module.PairRecord]) -> None:
+    def take_back(self, elsewhere: Iterable[record_module.PairRecord]) -> None:
         """Take each back that is astray.
 
-        :param records: of the pairs that are not being moved.
+        :param elsewhere: the records of those whose port is bound to another
+            host.
         :raises nova_dmore.exception.ServiceAwayError: Neutron does not answer.
         :raises nova_dmore.exception.PairError: libvirt does not.
         """
-        before, self._astray = self._astray, frozenset()
-        here = [record for record in records if not record.incoming]
-        if not here:
-            return
-        addresses, host = self._pairs.addresses, self._pairs.host
-        bound = addresses.ports_on(host)
-        elsewhere = [
-            record for record in here if record.address.port_id not in bound
-            and addresses.host_of(record.address.port_id) not in (
-                None, '', host)]
-        self._astray = frozenset(
-            record.address.port_id for record in elsewhere)
         for record in elsewhere:
-            if record.address.port_id in before:
-                self._take_back(record)
+            self._take_back(record)
 
     def _take_back(self, astray: record_module.PairRecord) -> None:
         uuid, port_id = astray.instance_uuid, astray.address.port_id

@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gives a Domain R another port when somebody has deleted its own.
 
-Called by :mod:`nova_dmore.virt.care.watch` every :data:`EVERY_S`. Nothing
-tells of it: Neutron sends Nova events for ports of instances alone, and the
-tap of a Domain R stays where it is.
-
-A Neutron that has just started takes an admin for anybody else for a moment,
-until it has read its policies, and knows no port of his. So a port is lost
-when two searches in a row have not found it, and its Domain R is not touched
-if a third one does.
+Called by :mod:`nova_dmore.virt.care.port_search`, which finds them. Its Domain
+R is not touched if Neutron knows the port after all.
 """
 
 from collections.abc import Iterable
@@ -28,13 +22,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: How often ports are searched for, in seconds: a lost one is replaced within
-#: a minute.
-EVERY_S = 40.0
-#: When one was not found that the search before had found, they are searched
-#: for again after so long, in seconds.
-_AGAIN_S = 5.0
-
 
 class LostPorts:
     """The lost ports of the pairs of one host.
@@ -53,36 +40,17 @@ class LostPorts:
         self._reporter = reporter
         self._context = context
         self._notes = notes
-        #: Ids of the ports that the last search did not find.
-        self._missing: frozenset[str] = frozenset()
 
-    def replace_lost(self, records: Iterable[record_module.PairRecord]
-                     ) -> float | None:
+    def replace(self, lost: Iterable[record_module.PairRecord]) -> None:
         """Replace each port that is lost.
 
-        :param records: of the pairs that are not being moved.
-        :returns: when to search again, in seconds; None: as usual.
-        :raises nova_dmore.exception.AddressError: Neutron does not answer.
+        :param lost: the records of their pairs.
+        :raises nova_dmore.exception.ServiceAwayError: Neutron does not answer.
         :raises nova_dmore.exception.HostServiceError: nobody can tell which
             processes live.
         """
-        before, self._missing = self._missing, frozenset()
-        here = [record for record in records if not record.incoming]
-        if not here:
-            return None
-        addresses = self._pairs.addresses
-        bound = addresses.ports_on(self._pairs.host)
-        missing = [
-            record for record in here
-            # One that is bound elsewhere is no lost one.
-            if record.address.port_id not in bound
-            and addresses.is_lost(record.address.port_id)]
-        self._missing = frozenset(
-            record.address.port_id for record in missing)
-        for record in missing:
-            if record.address.port_id in before:
-                self._replace(record)
-        return _AGAIN_S if self._missing - before else None
+        for record in lost:
+            self._replace(record)
 
     def _replace(self, lost: record_module.PairRecord) -> None:
         uuid = lost.instance_uuid

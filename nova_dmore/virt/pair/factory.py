@@ -19,6 +19,7 @@ from nova_dmore.virt.care import off_ports
 from nova_dmore.virt.care import operator
 from nova_dmore.virt.care import orphans
 from nova_dmore.virt.care import reconcile
+from nova_dmore.virt.care import port_search
 from nova_dmore.virt.care import renewal
 from nova_dmore.virt.care import reporter as reporter_module
 from nova_dmore.virt.care import tokens
@@ -85,14 +86,14 @@ def make_watch(conf: 'cfg.ConfigOpts', pairs: incoming.IncomingPairs,
         renewal.Renewal(conf, pairs),
         late_pairs.LatePairs(pairs, context, connect, notes))
     options = changed_options.ChangedOptions(pairs)
-    ports = lost_ports.LostPorts(pairs, reporter, context, notes)
-    astray = astray_ports.AstrayPorts(pairs, context, connect)
+    ports = port_search.PortSearch(
+        pairs, lost_ports.LostPorts(pairs, reporter, context, notes),
+        astray_ports.AstrayPorts(pairs, context, connect))
     off = off_ports.OffPorts(pairs, context, connect, conf.dmore)
     watched.also(lambda: options.apply(watched.not_moving()))
     watched.also(lambda: off.release(watched.not_moving()))
-    watched.also(lambda: astray.take_back(watched.not_moving()))
-    watched.also(lambda: ports.replace_lost(watched.not_moving()),
-                 min(conf.dmore.watch_interval, lost_ports.EVERY_S))
+    watched.also(lambda: ports.run(watched.not_moving()),
+                 min(conf.dmore.watch_interval, port_search.EVERY_S))
     watched.also(lambda: notes.retry(watched.not_moving),
                  min(conf.dmore.watch_interval, late_notes.EVERY_S))
     return watched

@@ -8,6 +8,8 @@ from nova import objects
 
 from nova_dmore import exception
 from nova_dmore.virt.care import astray_ports
+from nova_dmore.virt.care import lost_ports
+from nova_dmore.virt.care import port_search
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
@@ -21,8 +23,10 @@ class AstrayPortsTest(fake_host.HostTestCase):
         self.domain = self.libvirt.add_instance()
         self.useFixture(fixtures.MockPatchObject(
             objects.Instance, 'get_by_uuid', return_value=self.instance))
-        self.astray = astray_ports.AstrayPorts(
-            self.pairs, 'context', lambda: self.libvirt)
+        self.lost = mock.create_autospec(lost_ports.LostPorts, instance=True)
+        self.search = port_search.PortSearch(
+            self.pairs, self.lost, astray_ports.AstrayPorts(
+                self.pairs, 'context', lambda: self.libvirt))
         # A live migration was cut off when it had been there.
         addresses = self.pairs.addresses
         addresses.add_binding(self.record.address, fakes.OTHER_HOST)
@@ -30,7 +34,7 @@ class AstrayPortsTest(fake_host.HostTestCase):
 
     def _assert_on(self, host, times=2):
         for _ in range(times):
-            self.astray.take_back(self.pairs.records.all())
+            self.search.run(self.pairs.records.all())
         self.assertEqual(host, self.neutron.active_host(fakes.PORT))
 
     def test_taken_back(self):

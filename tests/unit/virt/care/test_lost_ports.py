@@ -8,8 +8,10 @@ from nova import exception as nova_exception
 from nova import objects
 
 from nova_dmore import exception
+from nova_dmore.virt.care import astray_ports
 from nova_dmore.virt.care import late_notes
 from nova_dmore.virt.care import lost_ports
+from nova_dmore.virt.care import port_search
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.pair import announcement
 from tests.unit.virt import fake_host
@@ -26,14 +28,16 @@ class LostPortsTest(fake_host.HostTestCase):
             objects.Instance, 'get_by_uuid', return_value=self.instance)).mock
         self.useFixture(fixtures.MockPatchObject(objects.Instance, 'save'))
         self.reporter = mock.create_autospec(reporter.Reporter, instance=True)
-        self.lost = lost_ports.LostPorts(
-            self.pairs, self.reporter, 'context',
-            late_notes.LateNotes(self.pairs, 'context', self.conf.dmore))
+        self.search = port_search.PortSearch(
+            self.pairs, lost_ports.LostPorts(
+                self.pairs, self.reporter, 'context',
+                late_notes.LateNotes(self.pairs, 'context', self.conf.dmore)),
+            mock.create_autospec(astray_ports.AstrayPorts, instance=True))
         self.log = self.useFixture(fixtures.FakeLogger())
 
     def _replace_lost(self, times=2):
         for _ in range(times):
-            self.lost.replace_lost(self.pairs.records.all())
+            self.search.run(self.pairs.records.all())
 
     def _delete_port(self):
         self.neutron.ports.clear()
@@ -66,14 +70,14 @@ class LostPortsTest(fake_host.HostTestCase):
     def test_it_is_searched_for_again_soon(self):
         """But not again and again, if it cannot be replaced."""
         records = self.pairs.records.all()
-        self.assertIsNone(self.lost.replace_lost(records))
+        self.assertIsNone(self.search.run(records))
         self._delete_port()
         self.neutron.quota['ports'] = 0
-        self.assertEqual(5.0, self.lost.replace_lost(records))
-        self.assertIsNone(self.lost.replace_lost(records))
-        self.assertIsNone(self.lost.replace_lost(records))
+        self.assertEqual(5.0, self.search.run(records))
+        self.assertIsNone(self.search.run(records))
+        self.assertIsNone(self.search.run(records))
         self.neutron.quota['ports'] = 1
-        self.assertIsNone(self.lost.replace_lost(records))
+        self.assertIsNone(self.search.run(records))
         self._assert_replaced()
 
     def test_one_that_is_bound_elsewhere(self):
@@ -96,7 +100,7 @@ class LostPortsTest(fake_host.HostTestCase):
     def test_two_searches_that_are_not_in_a_row(self):
         self._delete_port()
         self._replace_lost(1)
-        self.lost.replace_lost([])      # it is being moved
+        self.search.run([])      # it is being moved
         self._replace_lost(1)
         self.assertEqual({}, self.neutron.ports)
         self._replace_lost(1)

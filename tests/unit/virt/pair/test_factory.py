@@ -15,10 +15,9 @@ class WatchTest(fake_host.HostTestCase):
     def test_what_is_done_besides(self):
         tasks = [self.useFixture(fixtures.MockPatch(
             f'nova_dmore.virt.care.{name}', autospec=True)).mock
-            for name in ('astray_ports.AstrayPorts.take_back',
-                         'changed_options.ChangedOptions.apply',
+            for name in ('changed_options.ChangedOptions.apply',
                          'off_ports.OffPorts.release',
-                         'lost_ports.LostPorts.replace_lost',
+                         'port_search.PortSearch.run',
                          'late_notes.LateNotes.retry')]
         record = self.pairs.ensure(fakes.make_instance())
         watched = factory.make_watch(
@@ -26,7 +25,7 @@ class WatchTest(fake_host.HostTestCase):
             mock.create_autospec(reporter.Reporter, instance=True),
             lambda: self.libvirt, None)
         self.assertEqual(
-            [None, None, None, 40, 5],
+            [None, None, 40, 5],
             [interval_s for _, interval_s in watched._also])
         for function, _ in watched._also:
             function()
