@@ -23,6 +23,7 @@ from oslo_log import log as logging
 from nova_dmore import exception
 from nova_dmore.virt import limited
 from nova_dmore.virt.network import binding
+from nova_dmore.virt.network import management_network
 from nova_dmore.virt.network import new_port
 from nova_dmore.virt import service_errors
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class AddressBook:
     def __init__(self, network: str | None,
                  security: 'port_security.PortSecurity',
                  context: 'nova_context.RequestContext') -> None:
-        self._network = network
+        self._network = management_network.ManagementNetwork(network)
         self._security = security
         self._context = context
         self._network_id: str | None = None
@@ -104,9 +105,9 @@ class AddressBook:
         :raises nova_dmore.exception.ConfigurationError: there is none.
         """
         # Also where Neutron would not answer.
-        self._check_named()
+        self._network.check_named()
         with neutron_errors('[dmore] management_network'):
-            return self._find_network(self._client())
+            return self._network.find(self._client())
 
     def ensure(self, instance_uuid: str, host: str,
                like: Address | None = None) -> Address:
@@ -166,11 +167,11 @@ class AddressBook:
 
         Called when nova-compute starts, and now and then.
         """
-        if not self._network:
+        if not self._network.name:
             return
         with neutron_errors('port security of Domain R'):
             client = self._client()
-            self._security.check(client, self._find_network(client))
+            self._security.check(client, self._network.find(client))
             self._security.mend_each(client, self._ports_on(client, host))
 
     def forget_group(self) -> None:
@@ -309,7 +310,7 @@ class AddressBook:
         if self._network_id is None or (
                 by_network and self._network_id not in by_network):
             # It may have been made anew under its name.
-            self._network_id = self._find_network(client)['id']
+            self._network_id = self._network.find(client)['id']
         return by_network.get(self._network_id)
 
     @staticmethod
@@ -341,7 +342,7 @@ class AddressBook:
 
     def _create(self, client: 'neutron.ClientWrapper', instance_uuid: str,
                 host: str, like: Address | None) -> dict[str, Any]:
-        network = self._find_network(client)
+        network = self._network.find(client)
         port = {
             'network_id': network['id'],
             'name': device_id(instance_uuid),
@@ -369,8 +370,8 @@ class AddressBook:
                 f'--ports N PROJECT"): {error}') from error
         except neutron_exceptions.NeutronClientException as error:
             raise exception.AddressError(
-                f'[dmore] management_network: {self._network!r} gives Domain '
-                f'R no port: {error}') from error
+                f'[dmore] management_network: {self._network.name!r} gives '
+                f'Domain R no port: {error}') from error
 
     def _move(self, client: 'neutron.ClientWrapper', port: dict[str, Any],
               host: str) -> dict[str, Any]:
@@ -379,26 +380,6 @@ class AddressBook:
         binding.activate(client, port['id'], host)
         moved: dict[str, Any] = client.show_port(port['id'])['port']
         return moved
-
-    def _check_named(self) -> None:
-        if not self._network:
-            raise exception.ConfigurationError(
-                '[dmore] management_network is not set; name the Neutron '
-                'network on which each Domain R gets its port')
-
-    def _find_network(self, client: 'neutron.ClientWrapper') -> dict[str, Any]:
-        self._check_named()
-        for key in ('name', 'id'):
-            networks = client.list_networks(**{key: self._network})['networks']
-            if len(networks) == 1:
-                network: dict[str, Any] = networks[0]
-                return network
-            if networks:
-                raise exception.ConfigurationError(
-                    f'[dmore] management_network: {len(networks)} networks '
-                    f'are named {self._network!r}; give the id')
-        raise exception.ConfigurationError(
-            f'[dmore] management_network: no network {self._network!r}')
 
     def _address(self, client: 'neutron.ClientWrapper', port: dict[str, Any],
                  network: dict[str, Any] | None = None) -> Address:

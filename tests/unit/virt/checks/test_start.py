@@ -47,7 +47,7 @@ class StartTest(fake_host.HostTestCase):
 
     def test_no_network(self):
         self.config.config(group='dmore', management_network=None)
-        self.pairs.addresses._network = None
+        self.pairs.addresses._network.name = None
         self.assertEqual(1, self._said_aside().count('management_network is'))
 
     def test_the_quota_is_used_up(self):
