@@ -25,6 +25,7 @@ from nova_dmore.keeper import earlier
 from nova_dmore.keeper import line as line_module
 from nova_dmore.keeper import peers
 from nova_dmore.keeper import qmp
+from nova_dmore.keeper import qmp_events
 from nova_dmore.keeper import resources as resources_module
 from nova_dmore.keeper import worker_process
 from nova_dmore.link import messages
@@ -221,7 +222,7 @@ class Keeper:
             if at - self._reset_at < _RESETS_APART_S:
                 return
             self._reset_at = at
-        elif qmp.EVENTS.get(event, event) is None:
+        elif qmp_events.EVENTS.get(event, event) is None:
             # Nobody does anything about it.
             LOG.info('%s: %s', vm, event)
             return

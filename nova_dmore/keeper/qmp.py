@@ -22,21 +22,12 @@ from typing import Any, TypeAlias
 from nova_dmore.channel.host import unread
 from nova_dmore.channel import text
 from nova_dmore.keeper import peers
+from nova_dmore.keeper import qmp_events
 from nova_dmore.link import messages
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
 
 LOG = logging.getLogger(__name__)
-
-#: Events that are passed on, with the run state they announce, if any.
-EVENTS = {'STOP': 'paused', 'RESUME': 'running', 'SHUTDOWN': None,
-          'RESET': None}
-
-#: Status of a MIGRATION event -> what is passed on.
-_MIGRATION = {'device': messages.SAVING,
-              'postcopy-active': messages.SAVING_POSTCOPY,
-              'postcopy-device': messages.SAVING_POSTCOPY,
-              'completed': messages.SAVED}
 
 #: Of a QEMU whose connection was ended for what it said.
 CONFUSED = 'confused'
@@ -47,9 +38,6 @@ _CHUNK = 1 << 16
 
 #: How long a QEMU that has connected may take to greet, in seconds.
 _GREETING_TIMEOUT_S = 5.0
-
-#: An event that seems to be older, in seconds, is taken for a new one.
-_AGE_MAX_S = 10.0
 
 #: How often one ``receive`` reads at most: QEMU may never stop talking.
 _READS_MAX = 16
@@ -99,8 +87,8 @@ class QmpLink:
         connection. The state of a QEMU that is not connected any more is
         :data:`CONFUSED` if it lives, and said what cannot be.
     :param on_event: called with (name, monotonic seconds) for
-        :data:`EVENTS` and those of a migration (messages.SAVING ...), before
-        the ``on_status`` that follows from it. Neither may call
+        :data:`qmp_events.EVENTS` and those of a migration (messages.SAVING
+        ...), before the ``on_status`` that follows from it. Neither may call
         :meth:`receive`.
     """
 
@@ -333,16 +321,17 @@ class QmpLink:
         self._ask_for_status()
 
     def _handle_event(self, message: messages.Message) -> None:
-        name = _told_as(message)
+        name = qmp_events.told_as(message)
         if name is None or self.state is not LinkState.READY:
             return
         # A guest may reset itself as often as it can.
-        if self._is_flood(0, events=EVENTS.get(name, name) is not None):
+        is_acted_on = qmp_events.EVENTS.get(name, name) is not None
+        if self._is_flood(0, events=is_acted_on):
             self._lost('too many events', is_confused=True)
             return
-        self._on_event(name, time.monotonic() - _age(message))
-        if EVENTS.get(name) is not None:
-            self._on_status(True, EVENTS[name], self._arriving)
+        self._on_event(name, time.monotonic() - qmp_events.age_s(message))
+        if qmp_events.EVENTS.get(name) is not None:
+            self._on_status(True, qmp_events.EVENTS[name], self._arriving)
             self._ask_for_status()
         elif name == messages.SAVED:
             # A VM that has arrived is paused now; QEMU sends no event of it.
@@ -378,25 +367,3 @@ class QmpLink:
 def _text_of(error: Any) -> str:
     found = error.get('desc') if isinstance(error, dict) else error
     return text.printable(found)
-
-
-def _told_as(message: messages.Message) -> str | None:
-    """-> by which name an event is passed on; None: it is not."""
-    name = message['event']
-    if name == 'MIGRATION':
-        data = message.get('data')
-        status = data.get('status') if isinstance(data, dict) else None
-        return _MIGRATION.get(status) if isinstance(status, str) else None
-    return name if isinstance(name, str) and name in EVENTS else None
-
-
-def _age(message: messages.Message) -> float:
-    """-> how long ago QEMU sent an event, in seconds, as far as it says."""
-    try:
-        stamp = message['timestamp']
-        age: float = (time.time() - stamp['seconds']
-                      - stamp['microseconds'] / 1e6)
-    except (KeyError, OverflowError, TypeError):
-        return 0.0
-    # The clock may have been set between the event and now.
-    return age if 0 <= age < _AGE_MAX_S else 0.0
