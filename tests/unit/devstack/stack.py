@@ -22,6 +22,7 @@ UNSTACK, CLEAN = 'unstack', 'clean'
 NOVA_CONF = '/etc/nova/nova.conf'
 NOVA_CPU_CONF = '/etc/nova/nova-cpu.conf'
 TEMPEST_CONFIG = '/opt/stack/tempest/etc/tempest.conf'
+DROP_IN = '/etc/systemd/system/devstack@n-cpu.service.d/nova-dmore.conf'
 BIN = '/opt/stack/data/venv/bin'
 INSTANCE = '22d84c6e-a2fe-4dd0-a03c-1a109540e0e7'
 

@@ -18,14 +18,13 @@ from tests.unit.devstack import plugin_case
 from tests.unit.devstack import stack
 
 _RULES = '/etc/apparmor.d/local/abstractions/libvirt-qemu'
-_DROP_IN = '/etc/systemd/system/devstack@n-cpu.service.d/nova-dmore.conf'
 _ON_A_COMPUTE_NODE = {
     '/etc/apparmor.d/local/nova-dmore-hostd',
     '/etc/apparmor.d/nova-dmore-hostd', '/etc/nova-dmore/hostd.conf',
     '/etc/nova/dmore.secret', '/etc/sysusers.d/nova-dmore.conf',
     '/etc/systemd/system/nova-dmore-hostd.service',
     '/etc/systemd/system/nova-dmore-hostd.service.d/devstack.conf',
-    '/etc/tmpfiles.d/nova-dmore.conf', _DROP_IN, _RULES}
+    '/etc/tmpfiles.d/nova-dmore.conf', stack.DROP_IN, _RULES}
 
 
 class EveryPhaseTest(plugin_case.PluginCase):
@@ -208,7 +207,7 @@ class PostConfigTest(plugin_case.PluginCase):
                       f'ExecStart={stack.BIN}/nova-dmore-hostd --config-file '
                       '/etc/nova-dmore/hostd.conf\n', drop_in)
         self.assertIn('Environment=OS_NOVA_DISABLE_EVENTLET_PATCHING=true\n',
-                      self.files[_DROP_IN])
+                      self.files[stack.DROP_IN])
         self.assertEqual([['daemon-reload'],
                           ['enable', 'nova-dmore-hostd.service'],
                           ['restart', 'nova-dmore-hostd.service']],
@@ -312,48 +311,6 @@ class TestConfigTest(plugin_case.PluginCase):
         done = self.run_phases('stack test-config',
                                services=stack.COMPUTE_ONLY)
         self.assertEqual([], done.of('iniset'))
-
-
-class UnstackTest(plugin_case.PluginCase):
-
-    def test_pairs_end_after_nova_compute(self) -> None:
-        done = self.unstacked()
-        order = [done.calls.index(call) for call in (
-            ['stop_process', 'n-cpu'],
-            ['sudo', 'virsh', 'domiflist', f'domr-{stack.INSTANCE}'],
-            ['sudo', 'virsh', 'destroy', f'domr-{stack.INSTANCE}'],
-            ['sudo', 'virsh', 'undefine', f'domr-{stack.INSTANCE}'],
-            ['sudo', 'ovs-vsctl', '--if-exists', 'del-port',
-             'tap01234567-89'],
-            # It outlives the domain, and its port.
-            ['sudo', 'ip', 'link', 'delete', 'dev', 'tap01234567-89'],
-            ['sudo', 'systemctl', 'kill', 'nova-dmore-hostd.service'],
-            ['sudo', 'systemctl', 'disable', '--now',
-             'nova-dmore-hostd.service'])]
-        self.assertEqual(sorted(order), order)
-        # unstack.sh ends the instances itself.
-        self.assertNotIn('instance-00000001', ' '.join(
-            word for call in done.of('sudo', 'virsh') for word in call))
-
-    def test_next_stack_without_the_plugin_is_plain(self) -> None:
-        self.stacked()
-        self.unstacked()
-        self.assertNotIn(_DROP_IN, self.host.files())
-
-    def test_ports(self) -> None:
-        done = self.unstacked(OS_USERNAME='demo')
-        calls = done.of('openstack', 'OS_USERNAME=', '--os-cloud',
-                        'devstack-admin', 'port')
-        self.assertIn('--host', calls[0])
-        self.assertEqual([['delete', 'port-1'], ['delete', 'port-2']],
-                         calls[1:])
-        self.assertIn(['--if-exists', 'del-port', 'dmore0'],
-                      done.of('sudo', 'ovs-vsctl'))
-
-    def test_without_nova_compute(self) -> None:
-        done = self.unstacked(services=('n-novnc',))
-        self.assertEqual([], done.of('sudo', 'virsh'))
-        self.assertEqual([], done.of('sudo', 'systemctl'))
 
 
 class ShellTest(unittest.TestCase):

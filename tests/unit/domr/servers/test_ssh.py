@@ -2,7 +2,6 @@
 """The console over SSH: asyncssh and the system's ssh as clients."""
 
 import asyncio
-import json
 import os
 import pathlib
 import shutil
@@ -13,44 +12,12 @@ import asyncssh
 from asyncssh import constants
 
 from nova_dmore.channel.host import end as host_end
-from nova_dmore.domr.servers import rms
 from nova_dmore import wire
 from tests.unit.domr import pair
-
-_KEY = asyncssh.generate_private_key('ssh-ed25519')
-_PUBLIC = _KEY.export_public_key().decode().strip()
+from tests.unit.domr.servers import ssh_case
 
 
-def _pattern(size: int) -> bytes:
-    lines = b''.join(b'%07d\n' % number for number in range(size // 8 + 1))
-    return lines[:size]
-
-
-class SshTest(unittest.IsolatedAsyncioTestCase):
-    """One agent, one host, real connections on 127.0.0.1."""
-
-    async def _pair(self, **changes: object) -> pair.Pair:
-        changes.setdefault('authorized_keys', [_PUBLIC])
-        running = pair.Pair(pair.config(**changes))
-        await self.enterAsyncContext(running)
-        return running
-
-    async def _connect(self, running: pair.Pair,
-                       key: asyncssh.SSHKey = _KEY,
-                       ) -> asyncssh.SSHClientConnection:
-        connection = await asyncssh.connect(
-            '127.0.0.1', running.config['ssh_port'], username='any',
-            client_keys=[key], known_hosts=None, config=None,
-            agent_path=None)
-        self.addAsyncCleanup(connection.wait_closed)
-        self.addCleanup(connection.abort)
-        return connection
-
-    async def _attach(self, running: pair.Pair, terminal: str | None = None,
-                      ) -> asyncssh.SSHClientProcess[bytes]:
-        connection = await self._connect(running)
-        return await connection.create_process(
-            encoding=None, term_type=terminal)
+class SshTest(ssh_case.SshCase):
 
     async def test_bytes_both_ways(self) -> None:
         running = await self._pair()
@@ -78,7 +45,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_scrollback_and_second_client(self) -> None:
         running = await self._pair(scrollback_bytes=4096)
-        text = _pattern(20000)
+        text = ssh_case.pattern(20000)
         running.print(text)
         await running.until(lambda: running.agent.console.end == len(text))
         first = await self._attach(running)
@@ -130,110 +97,6 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         process.stdin.write(b'\x1ds\x1d?')
         await process.stdout.readuntil(b'does not tell its size]')
         await process.stdout.readuntil(b'Ctrl-] s types stty')
-
-    async def test_scrollback_to_take_away(self) -> None:
-        running = await self._pair(scrollback_bytes=1 << 20)
-        text = _pattern(300000) + b'\x1b[6nlogin: '
-        running.print(text)
-        await running.until(lambda: running.agent.console.end == len(text))
-        connection = await self._connect(running)
-        for terminal, expected in ((None, text), (
-                'xterm', text.replace(b'\x1b[6n', b''))):
-            process = await connection.create_process(
-                'scrollback', encoding=None, term_type=terminal)
-            process.stdin.write(b'typed')
-            self.assertEqual(expected, await asyncio.wait_for(
-                process.stdout.read(), 30))
-            await process.wait_closed()
-            self.assertEqual(0, process.exit_status)
-        self.assertEqual(b'', running.typed)
-        await running.until(
-            lambda: running.said(wire.SERVING)[-1]['ssh'] == 0)
-
-    async def test_scrollback_holds_nobody_up(self) -> None:
-        running = await self._pair(scrollback_bytes=1 << 16)
-        running.print(_pattern(1 << 16))
-        await running.until(lambda: running.agent.console.end == 1 << 16)
-        connection = await self._connect(running)
-        process = await connection.create_process('scrollback', encoding=None)
-        process.channel.pause_reading()
-        running.print(bytes(8 << 20))
-        await running.until(
-            lambda: running.agent.console.end > 8 << 20, 60)
-        self.assertFalse(running.agent.console.output_paused)
-
-    async def test_a_break_by_a_command(self) -> None:
-        """For whoever has the console in a web page."""
-        running = await self._pair()
-        connection = await self._connect(running)
-        result = await connection.run('break')
-        self.assertEqual(0, result.exit_status)
-        await running.until(lambda: running.said(wire.BREAK))
-        running.send({'type': wire.STATE, 'state': 'off'})
-        await running.until(lambda: not running.agent.instance.takes_input)
-        result = await connection.run('break')
-        self.assertEqual(1, result.exit_status)
-        self.assertIn('the instance is off', str(result.stderr))
-        self.assertEqual(1, len(running.said(wire.BREAK)))
-
-    async def test_who_is_attached(self) -> None:
-        running = await self._pair()
-        connection = await self._connect(running)
-        result = await connection.run('sessions')
-        self.assertEqual((0, ''), (result.exit_status, result.stdout))
-        process = await self._attach(running)
-        reader, writer = await asyncio.open_connection(
-            '127.0.0.1', running.config['serial_port'])
-        self.addCleanup(writer.close)
-        await running.until(lambda: running.said(wire.SERVING)[-1]['serial'])
-        result = await connection.run(' sessions ')
-        self.assertTrue(str(result.stdout).isascii())
-        sessions = [json.loads(line)
-                    for line in str(result.stdout).splitlines()]
-        for each in sessions:
-            self.assertLess(each.pop('age_s'), 60)
-            self.assertGreater(each.pop('port'), 0)
-        common = {'address': '127.0.0.1', 'view_only': False}
-        self.assertEqual([
-            {'number': 1, 'server': 'ssh', 'key': _KEY.get_fingerprint(),
-             **common},
-            {'number': 2, 'server': 'serial', 'key': None, **common}],
-            sessions)
-        self.assertEqual(0, (await connection.run('sessions end 2')
-                             ).exit_status)
-        self.assertIn(b'another user', await reader.read())
-        result = await connection.run('sessions end 2')
-        self.assertEqual((1, '[nova-dmore: there is no session 2]\n'),
-                         (result.exit_status, result.stderr))
-        await connection.run('sessions end 1')
-        self.assertIn(b'another user', await process.stderr.read())
-        # The host hears of it by another way.
-        await running.until(lambda: running.logged('ends session 1'))
-        self.assertIn(_KEY.get_fingerprint(),
-                      running.logged('ends session 1')[0])
-        self.assertEqual(b'', running.typed)
-
-    async def test_who_ends_his_own_session(self) -> None:
-        running = await self._pair()
-        connection = await self._connect(running)
-        await connection.create_process(encoding=None)
-        result = await connection.run('sessions end 1')
-        self.assertEqual(0, result.exit_status)
-        await asyncio.wait_for(connection.wait_closed(), 5)
-
-    async def test_a_full_console_can_be_viewed(self) -> None:
-        running = await self._pair()
-        for _ in range(rms.CLIENTS_MAX):
-            await self._attach(running)
-        connection = await self._connect(running)
-        for command in None, 'scrollback':
-            with self.assertRaises(asyncssh.ChannelOpenError):
-                await connection.create_process(command, encoding=None)
-        self.assertEqual(0, (await connection.run('sessions end 1')
-                             ).exit_status)
-        await running.until(lambda: running.said(
-            wire.SERVING)[-1]['ssh'] < rms.CLIENTS_MAX)
-        await connection.create_process(encoding=None)
 
     async def test_who_logs_in_is_told_of_recording(self) -> None:
         running = await self._pair(recorded=True)
@@ -297,7 +160,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
                       if running.said(wire.LOG) else 'no key')
         with self.assertRaises(asyncssh.PermissionDenied):
             await self._connect(running)
-        running.send({**running.config, 'authorized_keys': [_PUBLIC]})
+        running.send({**running.config, 'authorized_keys': [ssh_case.PUBLIC]})
         serving = len(running.said(wire.SERVING))
         await running.until(
             lambda: len(running.said(wire.SERVING)) > serving)
@@ -308,7 +171,8 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         kept = other.export_public_key().decode()
         for changes in ({}, {'ssh_port': pair.free_port()}):
             with self.subTest(changes=changes):
-                running = await self._pair(authorized_keys=[_PUBLIC, kept])
+                running = await self._pair(
+                    authorized_keys=[ssh_case.PUBLIC, kept])
                 removed = await self._attach(running)
                 stays = await (await self._connect(
                     running, other)).create_process(encoding=None)
@@ -349,7 +213,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
             self) -> None:
         running = await self._pair(stall_ms=60000)
         process = await self._attach(running)
-        text = _pattern(8 << 20)
+        text = ssh_case.pattern(8 << 20)
         running.print(text)
         await running.until(lambda: running.agent.console.output_paused)
         # The peer's window, 2 MiB, is filled first.
@@ -365,7 +229,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         running = await self._pair(stall_ms=300, scrollback_bytes=8192)
         stalled = await self._attach(running)
         quick = await self._attach(running)
-        text = _pattern(8 << 20)
+        text = ssh_case.pattern(8 << 20)
         running.print(text)
         self.assertEqual(text, await asyncio.wait_for(
             quick.stdout.readexactly(len(text)), 60))
@@ -394,7 +258,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         running = await self._pair()
         process = await self._attach(running)
         running.taking = False
-        text = _pattern(1 << 20)
+        text = ssh_case.pattern(1 << 20)
         process.stdin.write(text)
         process.stdin.write_eof()
         await asyncio.sleep(0.5)
@@ -406,7 +270,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
     async def test_freeze_and_new_epoch_lose_nothing(self) -> None:
         running = await self._pair()
         process = await self._attach(running)
-        text = _pattern(400000)
+        text = ssh_case.pattern(400000)
         running.print(text)
         typed = b''
         for number in range(20):
@@ -427,7 +291,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
         running = await self._pair()
         directory = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, directory)
-        (directory / 'key').write_bytes(_KEY.export_private_key())
+        (directory / 'key').write_bytes(ssh_case.KEY.export_private_key())
         os.chmod(directory / 'key', 0o600)
         process = await asyncio.create_subprocess_exec(
             'ssh', '-F', 'none', '-T', '-p', str(running.config['ssh_port']),
@@ -436,7 +300,7 @@ class SshTest(unittest.IsolatedAsyncioTestCase):
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL)
         assert process.stdin is not None and process.stdout is not None
-        text = _pattern(500000)
+        text = ssh_case.pattern(500000)
         process.stdin.write(b'hello')
         await running.until(lambda: running.typed == b'hello')
         running.print(text)

@@ -20,6 +20,8 @@ from tests.unit.worker import fake_loop
 IN = wire.Stream.INPUT0_IN
 State = wire.PairState
 OK = {'result': {}}
+NOT_RUNNING = {'error': 'VM not running',
+               'failure': messages.Failure.REFUSED}
 HAS_ROOM = {'result': 'portb[0x0064] = 0x1c\\r\\n'}
 HAS_NONE = {'result': 'portb[0x0064] = 0x1d\\r\\n'}
 
@@ -139,3 +141,9 @@ class InputCase(base.BaseTestCase):
         for _ in range(count):
             self.commands.answer()
             self.loop.run(seconds)
+
+    def events(self, number=-1):
+        return [(each['type'], each['data'].get('axis')
+                 or each['data'].get('button'), each['data'].get('value')
+                 if 'value' in each['data'] else each['data']['down'])
+                for each in self.commands.sent[number][0]]
