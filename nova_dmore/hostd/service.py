@@ -38,6 +38,7 @@ from nova_dmore.link import messages
 from nova_dmore.posix import locks
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import unix_connect
+from nova_dmore.posix import unix_listen
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
@@ -372,18 +373,9 @@ def _make_listener(options: Options) -> socket.socket:
     os.makedirs(options.run_dir, mode=0o711, exist_ok=True)
     path = hostd_protocol.path_of(options.run_dir)
     scratch = f'{path}.new'
-    if os.path.exists(scratch):
-        os.unlink(scratch)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    before = os.umask(0o177)
-    try:
-        listener.bind(scratch)
-    finally:
-        os.umask(before)
     # For the group of this user, of which nova-compute's is a member.
-    os.chmod(scratch, 0o660)
-    listener.listen(hostd_protocol.BACKLOG)
-    listener.setblocking(False)
+    listener = unix_listen.listen(
+        scratch, 0o660, hostd_protocol.BACKLOG, kind=socket.SOCK_SEQPACKET)
     # Nobody finds a path at which nobody listens.
     os.rename(scratch, path)
     return listener

@@ -12,8 +12,11 @@ from nova_dmore.keeper import line as line_module
 from nova_dmore.link import notes
 from nova_dmore import places
 from nova_dmore.posix import fifos
+from nova_dmore.posix import unix_listen
 from nova_dmore import wire
 
+#: So many connections wait at each socket until they are accepted.
+_BACKLOG = 16
 #: Of what a worker is given, but the region.
 _SIZES = {'journal': journal.journal_size(), 'notes': notes.NOTES_SIZE}
 
@@ -77,10 +80,9 @@ class Resources:
             Listener.EARLIER_SERIAL: os.path.join(
                 directory, wire.SERIAL0_SOCKET)}
         self.listeners = {
-            which: self._listen(path, *(
-                (0o600, None)
-                if which in (Listener.CONTROL, Listener.JOURNAL)
-                else (socket_mode, group)))
+            which: unix_listen.listen(path, 0o600, _BACKLOG)
+            if which in (Listener.CONTROL, Listener.JOURNAL)
+            else unix_listen.listen(path, socket_mode, _BACKLOG, group)
             for which, path in paths.items()}
 
     def start_descriptors(self, line: line_module.Line) -> list[int]:
@@ -100,22 +102,6 @@ class Resources:
         for each in self.listeners.values():
             each.close()
 
-    @staticmethod
-    def _listen(path: str, mode: int, group: int | None) -> socket.socket:
-        _unlink(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            listener.bind(path)
-        finally:
-            os.umask(before)
-        if group is not None:
-            os.chown(path, -1, group)
-        os.chmod(path, mode)
-        listener.listen(16)
-        listener.setblocking(False)
-        return listener
-
 
 def _memory(name: str, size: int) -> int:
     """-> a memfd whose size nobody can change: QEMU holds one, too."""
@@ -125,10 +111,3 @@ def _memory(name: str, size: int) -> int:
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK |
                 fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return descriptor
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

@@ -13,8 +13,8 @@ from nova_dmore.channel import ring as ring_module
 from nova_dmore import wire
 
 
-class HostProducer:
-    """A stream that the host produces; its bytes are kept in the journal."""
+class _Stream:
+    """A stream of either direction."""
 
     def __init__(self, region: region_module.Region,
                  ring: region_module.Ring,
@@ -28,6 +28,16 @@ class HostProducer:
             wire.HOST_PAGE, ring.stream)
         self._theirs = region_module.position_word(
             wire.DOMAIN_R_PAGE, ring.stream)
+
+
+class HostProducer(_Stream):
+    """A stream that the host produces; its bytes are kept in the journal."""
+
+    def __init__(self, region: region_module.Region,
+                 ring: region_module.Ring,
+                 journal: journal_module.Journal) -> None:
+        """Take the region, where the ring lies, and the journal."""
+        super().__init__(region, ring, journal)
         self._published_word = region_module.published_word(ring.stream)
         self._checksum = 0
         self._published = 0     # in this epoch
@@ -145,21 +155,14 @@ class HostProducer:
 _RINGS_MAX = 4
 
 
-class HostConsumer:
+class HostConsumer(_Stream):
     """A stream that Domain R produces; bytes are copied out of it once."""
 
     def __init__(self, region: region_module.Region,
                  ring: region_module.Ring,
                  journal: journal_module.Journal) -> None:
         """Take the region, where the ring lies, and the journal."""
-        self.stream = ring.stream
-        self._words = region.words
-        self._ring = ring_module.RingBuffer(region.data, ring)
-        self._journal = journal
-        self._mine = region_module.position_word(
-            wire.HOST_PAGE, ring.stream)
-        self._theirs = region_module.position_word(
-            wire.DOMAIN_R_PAGE, ring.stream)
+        super().__init__(region, ring, journal)
         # Copied and not taken yet; it begins at the journal's position.
         self._buffer = bytearray()
         # How much Domain R has put into its ring in this epoch.
