@@ -21,24 +21,14 @@ from nova_dmore.keeper import boots
 from nova_dmore.keeper import moves
 from nova_dmore.keeper import pace
 from nova_dmore.keeper import peers
+from nova_dmore.keeper import qemu_end
 from nova_dmore.link import messages
-from nova_dmore.posix import fifos
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import pipes
-from nova_dmore.posix import unix_connect
 from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-#: Room for output in QEMU's FIFO and in the worker's pipe, in bytes: a page
-#: each. It is small because the echo of a key waits for all that lies there.
-OUTPUT_ROOM = 4096
-#: With no more bytes free than this QEMU may already be waiting for room: it
-#: writes byte by byte.
-_CROWDED = 64
-#: With more bytes than this in a unix socket QEMU may be waiting for room:
-#: each byte is a piece of its own, and the socket takes a few hundred pieces.
-_SOCKET_ROOM = 64
 #: How many bytes of input are moved at once at most.
 _MOVE_MAX = 1 << 16
 #: How often to poll whether QEMU has read the byte in a socket, in seconds.
@@ -75,18 +65,12 @@ class Line:
         self._loop = loop
         self._receive = receive
         self._tell = tell
-        self._fifo_in, self._fifo_out = fifos.open_both(directory)
-        self._to_count = fifos.open_to_count(directory)
+        self._qemu = qemu_end.QemuEnd(directory)
         # The worker's pipes: its end, and the keeper's.
         self._input_end, self._input = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._output, self._output_end = os.pipe2(
             os.O_NONBLOCK | os.O_CLOEXEC)
-        pipes.resize(self._output_end, OUTPUT_ROOM)
-        # It fails while there is more in it, and is tried again.
-        self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
-        self._source, self._sink = self._fifo_out, self._fifo_in
-        #: Of an instance that was started by 0.1.
-        self._socket: socket.socket | None = None
+        pipes.resize(self._output_end, qemu_end.OUTPUT_ROOM)
         self._socket_timer: loop_module.Handle | None = None
         self.gate = Gate.CLOSED
         self._leaving = False
@@ -103,10 +87,7 @@ class Line:
         self._alone_timer: loop_module.Handle | None = None
         self._rest_timer: loop_module.Handle | None = None
         self._moves = moves.Moves()
-        self._pace = pace.Pace(OUTPUT_ROOM)
-        #: How many bytes of the oldest page of QEMU's FIFO were moved already.
-        #: The kernel frees a page when all of it was read, so these take room.
-        self._of_page = 0
+        self._pace = pace.Pace(qemu_end.OUTPUT_ROOM)
         #: Whether the last QEMU has ended, and no other is connected.
         self._has_ended = False
         self._boots = boots.Boots(tell)
@@ -120,8 +101,7 @@ class Line:
     def descriptors(self) -> tuple[int, int, int]:
         """-> (to write input to, to read output from, to count the unread).
         """
-        return self._input, self._output, (
-            self._to_count if self._socket is None else self._sink)
+        return self._input, self._output, self._qemu.to_count
 
     def totals(self) -> dict[str, int]:
         """-> ``serial`` of START; to be asked while there is no worker."""
@@ -237,24 +217,19 @@ class Line:
 
         :raises peers.RefusedError: another one lives.
         """
-        if self._socket is not None and not unix_connect.has_hung_up(
-                self._socket):
+        if self._qemu.is_connected():
             raise peers.RefusedError('the serial port is connected')
         LOG.info('The instance was started by 0.1: it has a socket')
         self._disconnect()
         self._watches.end()
-        unix_connect.prepare(sock)
-        self._socket = sock
-        self._source = self._sink = sock.fileno()
+        self._qemu.connect(sock)
         self._say_where_input_lies()
         self._watch()
 
     def _disconnect(self) -> None:
-        if self._socket is not None:
+        if self._qemu.has_socket:
             self._watches.end()
-            self._socket.close()
-            self._socket = None
-            self._source, self._sink = self._fifo_out, self._fifo_in
+            self._qemu.disconnect()
             self._say_where_input_lies()
             self._watch()
 
@@ -283,11 +258,11 @@ class Line:
             self._saved()
         elif self.gate is Gate.CLOSED and arriving:
             # It never ran here: the source has this output, too.
-            pipes.empty(self._fifo_out)
+            self._qemu.empty_output()
         else:
             self._enter(Gate.OUTPUT)
         self._has_ended = True
-        pipes.empty(self._fifo_in)
+        self._qemu.empty_input()
         if self.gate is not Gate.HELD:
             self._throw_away()
 
@@ -302,7 +277,7 @@ class Line:
         if for_postcopy:
             self._saved()       # what is sent from now on is memory
             return
-        if has_all_output := not self._is_crowded():
+        if has_all_output := not self._qemu.is_crowded():
             # QEMU does not wait for room: it will not write any more.
             self._allowed = self._counted_output()
         self._report(has_all_output, False)
@@ -319,12 +294,12 @@ class Line:
         """-> how many bytes of the output that is here the destination's QEMU
         will not write again."""
         return self._moves.counted_output(
-            pipes.waiting(self._source), self._read + self._dropped,
+            self._qemu.waiting(), self._read + self._dropped,
             self._saving_at)
 
     def _report(self, has_all_output: bool, final: bool) -> None:
         counts = self._moves.counts(
-            self._unread(), self._stopped_at, self._saving_at,
+            self._qemu.unread(), self._stopped_at, self._saving_at,
             None if self._count is None else self._count['unread'])
         fields = {
             'output': self._read + self._allowed if has_all_output else None,
@@ -337,17 +312,6 @@ class Line:
         self._tell(self._count, ())
         self._watch()
 
-    def _unread(self) -> int:
-        return pipes.unread(self._sink)
-
-    def _is_crowded(self) -> bool:
-        """Whether QEMU may wait for room, and write when it gets some."""
-        return self._is_full(pipes.waiting(self._source) + self._of_page)
-
-    def _is_full(self, used: int) -> bool:
-        return used > (OUTPUT_ROOM - _CROWDED if self._socket is None
-                       else _SOCKET_ROOM)
-
     # -- moving
 
     def _move_output(self) -> None:
@@ -356,29 +320,23 @@ class Line:
         if self.gate is Gate.CLOSED or not most:
             return
         began_at = time.monotonic()
-        crowded = self._is_crowded()
-        moved = pipes.splice(self._source, self._output_end, most)
+        crowded = self._qemu.is_crowded()
+        moved = pipes.splice(self._qemu.source, self._output_end, most)
         dropped = 0
         if moved is None and self._drops and self.gate is not Gate.HELD:
-            moved = pipes.throw_away(self._source, most)
+            moved = pipes.throw_away(self._qemu.source, most)
             dropped = moved or 0
         if moved is None:
-            self._has_no_room['output'] = pipes.waiting(self._source) > 0
+            self._has_no_room['output'] = self._qemu.waiting() > 0
         elif not moved:
             self._disconnect()      # the end of a socket
             return
         else:
             self._read += moved - dropped
             self._dropped += dropped
-            left = pipes.waiting(self._source)
+            left = self._qemu.waiting()
             # QEMU may have filled the page while bytes were moved.
-            crowded = crowded or self._is_full(
-                self._of_page + moved + left)
-            # A page has room again when all of it was moved.
-            self._of_page = (0 if moved < most or not left else
-                             (self._of_page + moved) % OUTPUT_ROOM)
-            if not (left or self._fits):
-                self._fits = pipes.resize(self._fifo_out, OUTPUT_ROOM)
+            crowded = self._qemu.moved(moved, most, left) or crowded
             now = time.monotonic()
             if crowded:
                 self._moves.made_room(
@@ -389,7 +347,7 @@ class Line:
             if self.gate is Gate.HELD:
                 self._allowed -= moved
             elif (moved <= pace.SMALL and self._rest_timer is None
-                  and self._socket is None):
+                  and not self._qemu.has_socket):
                 self._rest_timer = self._loop.call_later(
                     pace.REST_S, self._rested)
         self._watch()
@@ -403,15 +361,15 @@ class Line:
         if self.gate is not Gate.OPEN or self._boots.is_waiting:
             return
         self._has_no_room['input'] = False
-        if self._socket is None:
-            moved = pipes.splice(self._input_end, self._sink, _MOVE_MAX)
+        if not self._qemu.has_socket:
+            moved = pipes.splice(self._input_end, self._qemu.sink, _MOVE_MAX)
             if moved is None and pipes.unread(self._input_end):
                 self._has_no_room['input'] = True
         else:
             # A socket can tell of one byte alone whether it was read.
-            self._has_no_room['input'] = bool(self._unread())
+            self._has_no_room['input'] = bool(self._qemu.unread())
             moved = None if self._has_no_room['input'] else pipes.splice(
-                self._input_end, self._sink, 1)
+                self._input_end, self._qemu.sink, 1)
             if moved == 0:
                 self._disconnect()      # it takes nothing any more
                 return
@@ -426,24 +384,24 @@ class Line:
 
     def make_room(self) -> None:
         """Let the guest go on for a while without a keeper."""
-        fifos.make_room(self._fifo_out)
+        self._qemu.make_room()
 
     def _watch(self) -> None:
         """Be woken for what can be moved, and for nothing else."""
         output = (self._allowed > 0 if self.gate is Gate.HELD else
                   self.gate is not Gate.CLOSED and self._rest_timer is None)
         no_room = self._has_no_room.get('output', False)
-        self._watches.reader('output', output and not no_room, self._source,
-                             self._move_output)
+        self._watches.reader('output', output and not no_room,
+                             self._qemu.source, self._move_output)
         self._watches.writer('its room', output and no_room, self._output_end,
                              self._move_output)
         opened = self.gate is Gate.OPEN and not self._boots.is_waiting
         no_room = self._has_no_room.get('input', False)
         self._watches.reader('input', opened and not no_room, self._input_end,
                              self._move_input)
-        if self._socket is None:
-            self._watches.writer('room for it', opened and no_room, self._sink,
-                                 self._move_input)
+        if not self._qemu.has_socket:
+            self._watches.writer('room for it', opened and no_room,
+                                 self._qemu.sink, self._move_input)
         elif opened and no_room and self._socket_timer is None:
             self._socket_timer = self._loop.call_later(
                 _SOCKET_POLL_S, self._on_socket_timer)

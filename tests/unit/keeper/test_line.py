@@ -6,6 +6,7 @@ import os
 import socket
 
 from nova_dmore.keeper import line
+from nova_dmore.keeper import qemu_end
 from nova_dmore.keeper import pace
 from nova_dmore.keeper import peers
 from nova_dmore.link import messages
@@ -122,10 +123,10 @@ class GateTest(line_case.LineCase):
 
     def test_full_in_both_directions(self):
         self.runs()
-        for _ in range(line.OUTPUT_ROOM):
+        for _ in range(qemu_end.OUTPUT_ROOM):
             os.write(self.output, b'a')
         self.assertRaises(BlockingIOError, os.write, self.output, b'a')
-        self.assertEqual(line.OUTPUT_ROOM, len(self.received()))
+        self.assertEqual(qemu_end.OUTPUT_ROOM, len(self.received()))
         self.types(bytes(1 << 16))
         self.types(bytes(1 << 16))
         while self.loop.turn() and self.unread() < 1 << 16:
@@ -144,14 +145,14 @@ class RoomTest(line_case.LineCase):
         os.write(self.output, bytes(100000))
         self.line.make_room()
         other = line.Line(self.loop, self.directory, self.hear, self.tell)
-        self.assertFalse(other._fits)
+        self.assertFalse(other._qemu._fits)
         self.line = other
         self.runs()
         count = 0
         while data := self.received():
             count += len(data)
         self.assertEqual(100000, count)
-        os.write(self.output, bytes(line.OUTPUT_ROOM))
+        os.write(self.output, bytes(qemu_end.OUTPUT_ROOM))
         self.assertRaises(BlockingIOError, os.write, self.output, b'a')
 
     def test_worker_that_is_slow_gets_less_at_once(self):
@@ -290,7 +291,7 @@ class SocketTest(line_case.LineCase):
         self.socket.shutdown(socket.SHUT_RD)
         self.types(b'abc')
         self.pass_on()
-        self.assertIsNone(self.line._socket)
+        self.assertFalse(self.line._qemu.has_socket)
         # Nothing turns for ever.
         os.read(self.input, 10)
         self.assertFalse(self.loop.turn() and self.loop.turn())

@@ -4,6 +4,7 @@
 import os
 
 from nova_dmore.keeper import line
+from nova_dmore.keeper import qemu_end
 from nova_dmore.link import messages
 from tests.unit.keeper import line_case
 
@@ -54,20 +55,20 @@ class CountTest(line_case.LineCase):
     def test_crowded(self):
         self.runs()
         self.stops()
-        os.write(self.output, bytes(line.OUTPUT_ROOM - 10))
+        os.write(self.output, bytes(qemu_end.OUTPUT_ROOM - 10))
         self.saves()
         self.assertEqual((None, False), self.last('output', 'final'))
         self.assertEqual(b'', self.received())
         self.line.event(messages.SAVED, self.loop.time())
-        self.assertEqual((line.OUTPUT_ROOM - 10, True),
+        self.assertEqual((qemu_end.OUTPUT_ROOM - 10, True),
                          self.last('output', 'final'))
-        self.assertEqual(line.OUTPUT_ROOM - 10, len(self.received()))
+        self.assertEqual(qemu_end.OUTPUT_ROOM - 10, len(self.received()))
 
     def makes_room(self, late):
         """QEMU waits for room, and gets it so late after it has begun to
         save its state; all that it says comes later."""
         self.runs()
-        os.write(self.output, bytes(line.OUTPUT_ROOM))
+        os.write(self.output, bytes(qemu_end.OUTPUT_ROOM))
         at = self.loop.time()
         self.loop.run(late)
         self.received()
@@ -80,7 +81,7 @@ class CountTest(line_case.LineCase):
     def test_room_made_when_its_state_is_saved(self):
         self.makes_room(0.5)
         self.line.event(messages.SAVED, self.loop.time())
-        self.assertEqual((line.OUTPUT_ROOM, True, 0), self.last(
+        self.assertEqual((qemu_end.OUTPUT_ROOM, True, 0), self.last(
             'output', 'final', 'unsure_out'))
         self.assertEqual(b'', self.received())
 
@@ -93,7 +94,7 @@ class CountTest(line_case.LineCase):
         for before, unsure in ((0.001, 17), (0.005, 0)):
             with self.subTest(before):
                 self.runs()
-                os.write(self.output, bytes(line.OUTPUT_ROOM))
+                os.write(self.output, bytes(qemu_end.OUTPUT_ROOM))
                 stopped_at = self.loop.time()
                 self.loop.run(0.001)
                 self.received()

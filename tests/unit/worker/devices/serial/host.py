@@ -179,7 +179,8 @@ class Host:
             self.world.loop.remove_reader(descriptor)
             self.world.loop.remove_writer(descriptor)
         for descriptor in (
-                self.line._fifo_in, self.line._fifo_out, self.line._to_count,
+                self.line._qemu._fifo_in, self.line._qemu._fifo_out,
+                self.line._qemu._to_count,
                 self.line._input, self.line._input_end, self.line._output,
                 self.line._output_end):
             os.close(descriptor)

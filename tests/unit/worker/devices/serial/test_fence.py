@@ -133,9 +133,10 @@ class World:
     def close(self):
         for name in ('_input', '_output'):
             os.close(getattr(self, name))
-        for name in ('_fifo_in', '_fifo_out', '_to_count', '_input',
-                     '_input_end', '_output', '_output_end'):
+        for name in ('_input', '_input_end', '_output', '_output_end'):
             os.close(getattr(self.line, name))
+        for name in ('_fifo_in', '_fifo_out', '_to_count'):
+            os.close(getattr(self.line._qemu, name))
 
     # -- the instance
 

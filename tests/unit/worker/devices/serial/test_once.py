@@ -15,7 +15,6 @@ from hypothesis import strategies
 
 from nova_dmore.keeper import line
 from nova_dmore.keeper import pace
-from nova_dmore.posix import pipes
 from tests import examples
 from tests.unit.worker.devices.serial import uart
 from tests.unit.worker.devices.serial import world as world_module
@@ -186,7 +185,7 @@ class Forgets(line.Line):
 
     def _enter(self, gate):
         if self.gate is line.Gate.HELD is not gate:
-            pipes.empty(self._fifo_out)
+            self._qemu.empty_output()
         super()._enter(gate)
 
 
