@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the worker of a pair answers: pure functions.
 
-It reads what guests, QEMUs and Domain Rs said, and is believed no more: each
-number and name is what it should be, and each text can be printed.
+A worker reads what guests, QEMUs and Domain Rs say, so it is believed no more
+than they are: here each number and name is checked, and each text is made
+printable.
 """
 
 from typing import Any
@@ -61,8 +62,8 @@ def frozen(result: dict[str, Any]) -> wire.Frozen:
 
 
 def hand_over(result: dict[str, Any]) -> dict[str, Any] | None:
-    """The result of HAND_OVER; what it hands over is checked by those who
-    take it.
+    """The result of HAND_OVER: a carry-over, which is checked by those who
+    use it.
 
     :raises KeyError, ValueError: it is not what it should be.
     """
@@ -78,7 +79,7 @@ def live(result: dict[str, Any]) -> wire.PairState:
 
 
 def _vm_status(value: dict[str, Any]) -> wire.VmStatus:
-    """A worker tells what a QEMU has told it.
+    """One QEMU's state; ``status`` is what the worker was told by it.
 
     :raises KeyError, TypeError, ValueError: it is not what it should be.
     """
@@ -93,7 +94,7 @@ def _session_event(event: dict[str, Any]) -> wire.SessionEvent:
     """:raises KeyError, TypeError, ValueError: it is not what it should be.
     """
     if event['event'] not in ('began', 'ended'):
-        raise ValueError('an event of a session')
+        raise ValueError('not an event of a session')
     return wire.SessionEvent(
         _count(event['number']), event['event'], _seconds(event['time']),
         session.from_json(event['session']))
@@ -130,7 +131,7 @@ def _boolean(value: object) -> bool:
 def _count(value: object) -> int:
     """A whole number that is not negative; no boolean."""
     if type(value) is not int or not 0 <= value < _NUMBER_MAX:
-        raise ValueError('a number')
+        raise ValueError('not a number')
     return value
 
 
@@ -138,7 +139,7 @@ def _seconds(value: object) -> float:
     # A NaN compares as false, and what is infinite is too large.
     if type(value) not in (int, float) or not (
             0 <= value < _NUMBER_MAX):      # type: ignore[operator]
-        raise ValueError('a time')
+        raise ValueError('not a time')
     return float(value)     # type: ignore[arg-type]
 
 
@@ -148,7 +149,7 @@ def _seconds_or_none(value: object) -> float | None:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError('a text')
+        raise ValueError('not a text')
     return value
 
 
@@ -158,7 +159,7 @@ def _text_or_none(value: object) -> str | None:
 
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError('an object')
+        raise ValueError('not an object')
     return value
 
 
@@ -168,5 +169,5 @@ def _object_or_none(value: object) -> dict[str, Any] | None:
 
 def _list(value: object, most: int) -> list[Any]:
     if not isinstance(value, list) or len(value) > most:
-        raise ValueError('a list')
+        raise ValueError('not a list, or too long')
     return value

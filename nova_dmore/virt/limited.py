@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No wait for Neutron, Glance or Placement is longer than is said here,
-whatever Nova's own options are: their defaults have no limit, and a service
-whose broker or store was away was seen to leave a request unanswered for
-minutes. Nor is that of a command for Nova's message bus."""
+"""How long other services are waited for.
+
+Nova's own options for Neutron, Glance and Placement have no limit by default,
+and a service whose message broker or store was away was seen to leave a
+request unanswered for minutes. So each wait for them has a limit here,
+whatever those options are, and so has a command's first call over Nova's
+message bus.
+"""
 
 import copy
 import threading
@@ -18,8 +22,8 @@ if TYPE_CHECKING:
 #: How long Neutron, Glance, Placement and Keystone may take for an answer, in
 #: seconds.
 ANSWER_S = 60.0
-#: How long a command waits until a broker lets it in, in seconds. It asks
-#: Nova's conductor something then, which may be away: see rpc/operator.py.
+#: How long a command may take to log in to the message broker, in seconds:
+#: longer than rpc/operator.py then waits for Nova's conductor.
 BUS_S = 75.0
 #: How long Glance may take for an image of Domain R, in seconds.
 IMAGE_S = 600.0
@@ -60,7 +64,7 @@ def glance(seconds: float, what: str, function: Callable[..., Any],
     One that does not return goes on in its own thread, and nobody waits for
     it.
 
-    :param what: it is, for the error.
+    :param what: names, in the error, what could not be had.
     :raises nova_dmore.exception.GlanceAwayError: it did not return in time.
     :raises Exception: what it raised.
     """
@@ -83,9 +87,9 @@ def placement(what: str, function: Callable[..., Any], *arguments: Any,
 
 def message_bus(what: str, function: Callable[..., Any], *arguments: Any,
                 **keywords: Any) -> Any:
-    """As :func:`glance`, of a first call over Nova's message bus:
-    oslo.messaging tries for ever to log in to a broker, whatever the time-out
-    of the call is.
+    """As :func:`glance`, for the first call that a command makes over Nova's
+    message bus: oslo.messaging tries for ever to log in to a broker, whatever
+    the time-out of the call is.
 
     :raises nova_dmore.exception.PairError: it did not return in time.
     """
