@@ -3,7 +3,6 @@
 
 import enum
 import os
-import secrets
 from collections.abc import Callable
 
 from nova_dmore.channel import carry_over as carry_over_module
@@ -12,13 +11,11 @@ from nova_dmore.channel import errors
 from nova_dmore.channel.host import found as found_module
 from nova_dmore.channel.host import handover
 from nova_dmore.channel.host import journal as journal_module
+from nova_dmore.channel.host import opening
 from nova_dmore.channel.host import streams as host_streams
 from nova_dmore.channel import region as region_module
 from nova_dmore.channel import ring as ring_module
 from nova_dmore import wire
-
-#: Epochs grow by up to this much, at random, so that they are unique.
-_EPOCH_STEP = 1 << 20
 
 
 class HostState(enum.Enum):
@@ -61,15 +58,15 @@ class HostEnd:
         # still stands if the host page is the one that it wrote.
         is_own_page = (
             0 != journal.epoch == self._words[region_module.HOST_EPOCH])
-        self._flags = (self._words[region_module.HOST_FLAGS] & wire.FLAG_HOLD
-                       if is_own_page else 0)
+        flags = (self._words[region_module.HOST_FLAGS] & wire.FLAG_HOLD
+                 if is_own_page else 0)
         region_module.format_region(region, geometry)
         self._out, self._in = host_streams.make(region, geometry, journal)
+        self._opening = opening.Opening(
+            region, ring_doorbell, journal, geometry, self._out, self._in,
+            flags)
         self.state = HostState.CLOSED
         self.acknowledged = False
-        self._resume_from = wire.ResumeFrom.DOMAIN_R
-        self._incarnation = self._raised_for = 0
-        self._found: found_module.Found | None = None
 
     # -- state --------------------------------------------------------------
 
@@ -148,42 +145,9 @@ class HostEnd:
                     and carry_over.epoch > journal.epoch > 0):
                 raise errors.StateError(
                     'the carry-over is later than the journal of this host')
-        self._raise_epoch(max(epoch_floor, journal.epoch))
-
-    def _raise_epoch(self, floor: int) -> None:
-        journal = self._journal
-        acknowledged = self._words[region_module.EPOCH_ACK]
-        if acknowledged < wire.JUMP_MAX:
-            floor = max(floor, acknowledged)
-        epoch = floor + 1 + secrets.randbelow(_EPOCH_STEP)
-        if (not journal.found or not
-                journal.first_epoch <= acknowledged <= journal.epoch):
-            # This host has not raised it since it found Domain R: so Domain R
-            # is another one, or has arrived from another host.
-            self._found = found_module.inspect(
-                self._words, journal, self._out, self._in)
-            journal.set_found(self._found.state, epoch)
-        journal.epoch = epoch
-        self._resume_from = (
-            wire.ResumeFrom.HOST if journal.anchored
-            else wire.ResumeFrom.DOMAIN_R)
+        self._opening.raise_epoch(max(epoch_floor, journal.epoch))
         self.acknowledged = False
         self.state = HostState.OPENING
-        self._raised_for = self._words[region_module.INCARNATION]
-        self._write_opening()
-
-    def _write_opening(self) -> None:
-        region_module.format_region(self._region, self._geometry)
-        for producer in self._out.values():
-            producer.write_opening()
-        for consumer in self._in.values():
-            consumer.write_opening(
-                self._journal.incarnation not in (0, self._raised_for))
-        self._words[region_module.HOST_FLAGS] = self._flags
-        self._words[region_module.HOST_RESUME_FROM] = self._resume_from
-        self._words[region_module.HOST_EXPECTED] = self._journal.incarnation
-        self._words[region_module.HOST_EPOCH] = self._journal.epoch
-        self._doorbell(wire.Vector.CONTROL)
 
     # -- polling ------------------------------------------------------------
 
@@ -192,7 +156,12 @@ class HostEnd:
         changes = changes_module.Changes()
         try:
             if self.state is HostState.OPENING:
-                self._poll_opening(changes)
+                gaps = self._opening.poll()
+                if gaps is not None:
+                    changes.gaps += gaps
+                    changes.opened = True
+                    self.state = HostState.OPEN
+                    self._poll_open(changes)
             elif self.state in (HostState.OPEN, HostState.FREEZING):
                 self._poll_open(changes)
         except errors.RingError as error:
@@ -202,60 +171,12 @@ class HostEnd:
     def _break(self, changes: changes_module.Changes, reason: str) -> None:
         self.state = HostState.BROKEN
         changes.broken = reason
-        changes.restarted = (
-            self._words[region_module.INCARNATION] != self._incarnation)
-
-    def _poll_opening(self, changes: changes_module.Changes) -> None:
-        epoch = self._journal.epoch
-        acknowledged = self._words[region_module.EPOCH_ACK]
-        if acknowledged == epoch:
-            if (self._words[region_module.ACK_BY] == self._raised_for
-                    == self._words[region_module.INCARNATION]):
-                self._opened(changes)
-            else:
-                # Domain R started anew since the epoch was raised.
-                self._raise_epoch(epoch)
-        elif epoch < acknowledged < wire.JUMP_MAX:
-            # Domain R arrived after the epoch was raised.
-            self._raise_epoch(acknowledged)
-        elif self._words[region_module.HOST_EPOCH] != epoch:
-            # Its arrival has overwritten the host page.
-            self._write_opening()
-
-    def _opened(self, changes: changes_module.Changes) -> None:
-        journal = self._journal
-        adopt = not journal.anchored
-        if not adopt and any(
-                journal.base(stream) != producer.opening_base
-                for stream, producer in self._out.items()):
-            # Bytes were forgotten since Domain R was told of them.
-            self._raise_epoch(journal.epoch)
-            return
-        gaps = []
-        forgotten = {stream: journal.base(stream) for stream in self._out}
-        with journal.transaction():
-            for producer in self._out.values():
-                gaps += producer.begin(journal.epoch, adopt)
-            for consumer in self._in.values():
-                gaps += consumer.begin(adopt)
-            if adopt:
-                gaps += found_module.gaps(
-                    found_module.FoundState(journal.found), self._found,
-                    forgotten,
-                    {stream: journal.position(stream)
-                     for stream in self._in},
-                    {stream: journal.base(stream) for stream in self._out})
-            journal.anchored = True
-            journal.incarnation = self._words[region_module.INCARNATION]
-        changes.gaps += gaps
-        self._incarnation = journal.incarnation
-        self.state = HostState.OPEN
-        changes.opened = True
-        self._poll_open(changes)
+        changes.restarted = (self._words[region_module.INCARNATION]
+                             != self._opening.incarnation)
 
     def _poll_open(self, changes: changes_module.Changes) -> None:
         words = self._words
-        if words[region_module.INCARNATION] != self._incarnation:
+        if words[region_module.INCARNATION] != self._opening.incarnation:
             raise errors.RingError('Domain R has started anew')
         epoch = self._journal.epoch
         if words[region_module.HOST_EPOCH] != epoch:
@@ -419,9 +340,7 @@ class HostEnd:
 
     def hold(self, on: bool) -> None:
         """Ask Domain R to keep its pre-copy from converging, or no more."""
-        self._flags = wire.FLAG_HOLD if on else 0
-        self._words[region_module.HOST_FLAGS] = self._flags
-        self._doorbell(wire.Vector.CONTROL)
+        self._opening.set_flags(wire.FLAG_HOLD if on else 0)
 
     def carry_over(self) -> carry_over_module.CarryOver | None:
         """What a destination needs; None if this end was never open.

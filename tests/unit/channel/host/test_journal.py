@@ -67,7 +67,7 @@ def kill_after(host, accesses):
     for stream, area in kept._areas.items():
         kept._areas[stream] = Mortal(area, countdown)
     words = Mortal(host._words, countdown)
-    host._words = words
+    host._words = host._opening._words = words
     for each in (*host._out.values(), *host._in.values()):
         each._words = words
 
