@@ -126,6 +126,9 @@ class AddressBook:
                 port = self._create(client, instance_uuid, host, like)
             elif port['binding:host_id'] != host:
                 port = self._move(client, port, host)
+            elif not binding.is_bound(port):
+                # The agent of this host was away, say.
+                port = binding.bind(client, port['id'], host)
             network = client.show_network(port['network_id'])['network']
             if not is_new:
                 self._mend_if_possible(client, port, network)

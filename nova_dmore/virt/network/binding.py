@@ -29,14 +29,22 @@ def status(client: 'neutron.ClientWrapper', port_id: str, host: str
     return None
 
 
+def is_bound(port: dict[str, Any]) -> bool:
+    """Whether the host can have the port that it is on.
+
+    :param port: as Neutron has it.
+    """
+    return port['binding:vif_type'] not in (
+        network_model.VIF_TYPE_UNBOUND,
+        network_model.VIF_TYPE_BINDING_FAILED)
+
+
 def check_bound(port: dict[str, Any], host: str) -> None:
     """Raise AddressError if the host cannot have the port.
 
     :param port: as Neutron has it, bound to ``host``.
     """
-    if port['binding:vif_type'] in (
-            network_model.VIF_TYPE_UNBOUND,
-            network_model.VIF_TYPE_BINDING_FAILED):
+    if not is_bound(port):
         raise exception.AddressError(
             f'port {port["id"]} cannot be bound on host {host}; see '
             'neutron-server\'s log and the state of the agent on that host')
@@ -56,12 +64,18 @@ def activate(client: 'neutron.ClientWrapper', port_id: str, host: str) -> None:
             raise
         LOG.info('Port %s has no binding on %s: it is bound anew',
                  port_id, host)
-        check_bound(_bind(client, port_id, host), host)
+        check_bound(bind(client, port_id, host), host)
 
 
-def _bind(client: 'neutron.ClientWrapper', port_id: str, host: str
-          ) -> dict[str, Any]:
-    """Move the binding with the traffic, where there is none yet."""
+def bind(client: 'neutron.ClientWrapper', port_id: str, host: str
+         ) -> dict[str, Any]:
+    """Move the binding with the traffic to ``host``, where there is none yet;
+    or have Neutron try again what has failed there. By itself it does not, and
+    it does whenever a port is updated (_bind_port_if_needed in
+    neutron/plugins/ml2/plugin.py).
+
+    :returns: the port; see :func:`is_bound`.
+    """
     port: dict[str, Any] = client.update_port(port_id, {'port': {
         'binding:host_id': host}})['port']
     return port

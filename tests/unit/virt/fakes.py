@@ -325,12 +325,17 @@ class Neutron:
         if port not in self.ports:
             raise _not_found(f'port {port}')
         host = body['port'].get('binding:host_id')
-        if (port, host) in self.bindings:
-            raise neutron_exceptions.Conflict()
-        if host is not None:
-            del self.bindings[port, self.active_host(port)]
+        before = self.active_host(port)
+        if host not in (None, before):
+            if (port, host) in self.bindings:
+                raise neutron_exceptions.Conflict()
+            del self.bindings[port, before]
             self._bind(port, host, 'ACTIVE')
             self.ports[port]['binding:vif_type'] = self.vif_type
+        elif self.bindings[port, before]['vif_type'] in (
+                'unbound', 'binding_failed'):
+            # Whatever is updated.
+            self.bind_again(port)
         self._secured({**self.ports[port], **body['port']},
                       self.ports[port]['network_id'])
         self.ports[port].update(body['port'])
@@ -338,6 +343,12 @@ class Neutron:
             self.bindings[port, self.active_host(port)]['profile'] = (
                 body['port']['binding:profile'])
         return {'port': dict(self.ports[port])}
+
+    def bind_again(self, port_id):
+        """Neutron tries to bind a port where it is."""
+        host = self.active_host(port_id)
+        self.bindings[port_id, host]['vif_type'] = self.vif_type
+        self.ports[port_id]['binding:vif_type'] = self.vif_type
 
     def _delete_port(self, port):
         del self.ports[port]

@@ -76,6 +76,19 @@ class EnsureTest(BookTestCase):
                          self.book.ensure(fakes.UUID, 'c2').vif_details)
         self.assertEqual('c2', self._port()['binding:host_id'])
 
+    def test_it_could_not_be_bound_before(self):
+        """The agent of the host was away, say. Neutron tries it again when
+        the port is updated, and not by itself."""
+        made = self.book.ensure(fakes.UUID, 'c1')
+        for vif_type in ('binding_failed', 'unbound'):
+            self.neutron.vif_type = vif_type
+            self.neutron.bind_again(fakes.PORT)
+            self.assertRaises(exception.AddressError, self.book.ensure,
+                              fakes.UUID, 'c1')
+            self.neutron.vif_type = 'ovs'
+            self.assertEqual(made, self.book.ensure(fakes.UUID, 'c1'))
+            self.assertEqual('c1', self.neutron.active_host(fakes.PORT))
+
     def test_exists(self):
         self.assertFalse(self.book.exists(fakes.UUID))
         self.book.ensure(fakes.UUID, 'c1')
