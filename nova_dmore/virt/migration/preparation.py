@@ -82,7 +82,7 @@ class Preparations:
                 address = self._bind(record)
                 self._early.announce(uuid, address.port_id)
             else:
-                address = prepared_early.address
+                address = self._as_there(record, prepared_early.address)
             with pairs.locked(uuid):
                 if self._arrivals.is_over(migration_id):
                     raise exception.PairError(
@@ -103,12 +103,25 @@ class Preparations:
               ) -> 'address_module.Address':
         """Domain R's address with a binding to this host.
 
-        Of the address in the source's record only the port is used. Neutron
-        says how it is plugged, and that it is the port of this pair.
+        Of the address in the source's record only the port is used, and which
+        of the port's addresses it is. Neutron says how it is plugged, and that
+        it is the port of this pair.
         """
         addresses = self._pairs.addresses
         return addresses.add_binding(addresses.of_port(
-            record.instance_uuid, record.address.port_id), self._pairs.host)
+            record.instance_uuid, record.address.port_id, record.address.ip),
+            self._pairs.host)
+
+    def _as_there(self, record: record_module.PairRecord,
+                  early: 'address_module.Address') -> 'address_module.Address':
+        """The address that was prepared early, as Domain R has it at the
+        source: it goes on there, and the port may have another one, too."""
+        if early.ip == record.address.ip:
+            return early
+        found = self._pairs.addresses.of_port(
+            record.instance_uuid, early.port_id, record.address.ip)
+        return dataclasses.replace(
+            early, interface=found.interface, gateway=found.gateway)
 
     def _remove_stale(self, uuid: str, migration_id: str) -> None:
         """Remove what an earlier migration left here, whose source did not end

@@ -110,13 +110,15 @@ class AddressBook:
             return self._network.find(self._client())
 
     def ensure(self, instance_uuid: str, host: str,
-               like: Address | None = None) -> Address:
+               like: Address | None = None, ip: str | None = None) -> Address:
         """The instance's port, bound to ``host``; created if there is none.
 
         Called when a pair is made or rebuilt on ``host``.
 
         :param like: what it had before; a new one is the same, if that can
             be had.
+        :param ip: the address alone that it had before, where no more is
+            known.
         """
         with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
@@ -133,7 +135,8 @@ class AddressBook:
             if not is_new:
                 self._mend_if_possible(client, port, network)
             binding.check_bound(port, host)
-            return self._address(client, port, network)
+            return self._address(
+                client, port, network, ip if like is None else like.ip)
 
     def exists(self, instance_uuid: str) -> bool:
         """Whether the instance has a port already."""
@@ -217,14 +220,18 @@ class AddressBook:
                     f'there is no port of {device_id(instance_uuid)}')
             return self._address(client, port)
 
-    def of_port(self, instance_uuid: str, port_id: str) -> Address:
+    def of_port(self, instance_uuid: str, port_id: str, ip: str | None = None
+                ) -> Address:
         """As :meth:`find`, of a port that another host names; it may be on a
-        network that was the management network before."""
+        network that was the management network before.
+
+        :param ip: which of its addresses it is, if it has this one.
+        """
         with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             for port in self._all(client, instance_uuid):
                 if port['id'] == port_id:
-                    return self._address(client, port)
+                    return self._address(client, port, ip=ip)
         raise exception.AddressError(
             f'port {port_id} is none of {device_id(instance_uuid)}')
 
@@ -385,13 +392,20 @@ class AddressBook:
         return moved
 
     def _address(self, client: 'neutron.ClientWrapper', port: dict[str, Any],
-                 network: dict[str, Any] | None = None) -> Address:
-        """:param network: the port's, if it is at hand."""
+                 network: dict[str, Any] | None = None, ip: str | None = None
+                 ) -> Address:
+        """
+        :param network: the port's, if it is at hand.
+        :param ip: which of its addresses it is, if it has this one: Neutron
+            gives a port another one when a subnet is added whose addresses
+            are made by the hosts themselves (SLAAC), and sorts them as text.
+        """
         if not port['fixed_ips']:
             raise exception.AddressError(
                 f'port {port["id"]} has no address; the network of [dmore] '
                 'management_network needs a subnet with free addresses')
-        fixed_ip = port['fixed_ips'][0]
+        fixed_ip = next((each for each in port['fixed_ips']
+                         if each['ip_address'] == ip), port['fixed_ips'][0])
         subnet = client.show_subnet(fixed_ip['subnet_id'])['subnet']
         if network is None:
             network = client.show_network(port['network_id'])['network']

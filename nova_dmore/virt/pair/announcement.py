@@ -8,6 +8,7 @@ properties, which are read again only to be taken back.
 """
 
 from typing import TYPE_CHECKING
+from urllib import parse
 
 import nova.conf
 from nova import exception as nova_exception
@@ -53,6 +54,14 @@ def has_pair(instance: 'objects.Instance',
         return addresses.exists(instance.uuid)
     except exception.DMoreError:
         return True
+
+
+def address_of(instance: 'objects.Instance') -> str | None:
+    """The address of the Domain R that an instance has, or had when it was
+    last on a host; None: it had none."""
+    address: str | None = parse.urlsplit(
+        instance.system_metadata.get(NOTE, '')).hostname
+    return address
 
 
 def announce(options: 'cfg.ConfigOpts.GroupAttr', instance: 'objects.Instance',

@@ -149,7 +149,7 @@ class IncomingPairs(renewable.RenewablePairs):
             try:
                 record = dataclasses.replace(
                     record, incoming=False, address=self.addresses.ensure(
-                        record.instance_uuid, self.host))
+                        record.instance_uuid, self.host, record.address))
                 self.claim(record.instance_uuid)
                 self._save(record)
                 self._restart(record)

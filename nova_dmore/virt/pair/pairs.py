@@ -92,7 +92,8 @@ class Pairs(known.KnownPairs):
                     parts.attempt, self._delete_address, instance.uuid)
             address = self.addresses.ensure(
                 instance.uuid, self.host,
-                None if before is None else before.address)
+                None if before is None else before.address,
+                announcement.address_of(instance))
             record = record_module.PairRecord(
                 instance_uuid=instance.uuid,
                 instance_name=instance.display_name or instance.name,

@@ -33,6 +33,7 @@ HOST = 'c1'
 OTHER_HOST = 'c2'
 NETWORK = '00000000-0000-4000-8001-000000000001'
 SUBNET = '00000000-0000-4000-8002-000000000001'
+OTHER_SUBNET = '00000000-0000-4000-8002-000000000002'
 #: The first port that :class:`Neutron` makes.
 PORT = '00000000-0000-4000-8003-000000000001'
 
@@ -166,6 +167,9 @@ class Neutron:
                           'port_security_enabled': True}]
         self.subnet = {'id': SUBNET, 'cidr': '10.0.0.0/24',
                        'gateway_ip': '10.0.0.1'}
+        #: Of an IPv6 subnet that is added later.
+        self.other_subnet = {'id': OTHER_SUBNET, 'cidr': '2001:db8::/64',
+                             'gateway_ip': 'fe80::1'}
         self.free_addresses = ['10.0.0.5', '10.0.0.6']
         self.vif_type = 'ovs'
         self.client = _neutron_client()
@@ -362,7 +366,16 @@ class Neutron:
         return {'port': dict(self.ports[port])}
 
     def _show_subnet(self, subnet):
-        return {'subnet': self.subnet}
+        return {'subnet': {SUBNET: self.subnet,
+                           OTHER_SUBNET: self.other_subnet}[subnet]}
+
+    def add_subnet(self):
+        """Neutron gives each port an address in it, too; of a port's
+        addresses the first is that which comes first as a text."""
+        for port in self.ports.values():
+            port['fixed_ips'] = [
+                {'subnet_id': OTHER_SUBNET, 'ip_address': '2001:db8::5'},
+                *port['fixed_ips']]
 
     def _show_network(self, network):
         return {'network': next(

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import dataclasses
+
 import fixtures
 from keystoneauth1 import exceptions as keystone_exceptions
 from neutronclient.common import exceptions as neutron_exceptions
@@ -88,6 +90,20 @@ class EnsureTest(BookTestCase):
             self.neutron.vif_type = 'ovs'
             self.assertEqual(made, self.book.ensure(fakes.UUID, 'c1'))
             self.assertEqual('c1', self.neutron.active_host(fakes.PORT))
+
+    def test_a_subnet_was_added(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.neutron.add_subnet()
+        other = dataclasses.replace(
+            made, interface='2001:db8::5/64', gateway='fe80::1')
+        self.assertEqual(other, self.book.ensure(fakes.UUID, 'c1'))
+        for same in (self.book.ensure(fakes.UUID, 'c1', like=made),
+                     self.book.ensure(fakes.UUID, 'c1', ip=made.ip),
+                     self.book.of_port(fakes.UUID, made.port_id, made.ip)):
+            self.assertEqual(made, same)
+        # Which it has lost since.
+        self.assertEqual(other, self.book.of_port(
+            fakes.UUID, made.port_id, '10.0.0.77'))
 
     def test_exists(self):
         self.assertFalse(self.book.exists(fakes.UUID))

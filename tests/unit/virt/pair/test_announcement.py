@@ -55,6 +55,13 @@ class AnnouncementTest(fakes.TestCase):
         for told in (self.instance.metadata[announcement.SSH_PROPERTY],
                      self.instance.system_metadata[announcement.NOTE]):
             self.assertEqual('ssh://console@[2001:db8::5]:22', told)
+        self.assertEqual('2001:db8::5',
+                         announcement.address_of(self.instance))
+
+    def test_the_address_that_it_had(self):
+        self.assertIsNone(announcement.address_of(self.instance))
+        self._announce()
+        self.assertEqual('10.0.0.5', announcement.address_of(self.instance))
 
     def test_the_user_has_as_many_as_he_may(self):
         self.config.config(ssh_metadata=True, group='dmore')

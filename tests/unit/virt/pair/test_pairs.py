@@ -7,6 +7,7 @@ import fixtures
 from lxml import etree
 
 from nova_dmore import exception
+from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
 from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
@@ -72,6 +73,15 @@ class EnsureTest(fake_host.HostTestCase):
         self.pairs = self.make_pairs()
         self.assertEqual(record, self._ensure())
         self.assertEqual(1, len(self.neutron.ports))
+
+    def test_a_subnet_was_added(self):
+        """Those who know the address find it there, wherever the instance
+        starts next."""
+        record = self._ensure()
+        self.neutron.add_subnet()
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.assertEqual(record, self._ensure(system_metadata={
+            announcement.NOTE: 'ssh://console@10.0.0.5:22'}))
 
     def test_a_process_of_an_earlier_release(self):
         # Its instance starts now, and is to find what this release makes.
