@@ -77,6 +77,9 @@ class EarlyDeparture(threading.Thread):
         #: goes on with it, or Domain R is taken back.
         self._decided = threading.Event()
         self._begun = threading.Event()
+        #: Set when Nova goes on with it, or Domain R is here again: whoever
+        #: has decided so may be another thread than this.
+        self._over = threading.Event()
 
     @property
     def host(self) -> str:
@@ -86,8 +89,8 @@ class EarlyDeparture(threading.Thread):
     def run(self) -> None:
         """Called by ``start()``."""
         with boundary.instance_first(self._instance, 'Leaving early'):
-            self._watch.leave_alone(self._instance.uuid)
             try:
+                self._watch.leave_alone(self._instance.uuid)
                 self._departure.begin(self._destination, self._arguments)
             finally:
                 self._begun.set()
@@ -109,11 +112,12 @@ class EarlyDeparture(threading.Thread):
         :returns: None: it has to begin anew.
         """
         if not self._decide():
-            self.join()
+            self._over.wait()
             return None
         self._begun.wait()
         self._departure.co_migration.is_early = False
         if self._departure.is_under_way():
+            self._over.set()
             return self._departure
         self._roll_back()
         return None
@@ -125,7 +129,11 @@ class EarlyDeparture(threading.Thread):
             self._begun.wait()
             self._roll_back()
         elif self is not threading.current_thread():
-            self.join()
+            self._over.wait()
+
+    def is_over(self) -> bool:
+        """Whether Nova goes on with it, or Domain R is here again."""
+        return self._over.is_set()
 
     def _decide(self) -> bool:
         """Whether the caller is the one who decides."""
@@ -142,6 +150,7 @@ class EarlyDeparture(threading.Thread):
         with boundary.instance_first(self._instance, 'Taking it back'):
             self._departure.close()
             self._watch.watch_again(self._instance.uuid)
+        self._over.set()
 
 
 def find_migrating(context: 'nova_context.RequestContext', instance_uuid: str
@@ -197,20 +206,30 @@ class EarlyDepartures:
         if instance is None:
             LOG.info('No Domain R of instance %s leaves early', instance_uuid)
             return
-        with self._lock:
-            previous = self._departures.pop(instance_uuid, None)
-        if previous is not None:
-            previous.take_back()
         early = EarlyDeparture(
             departure_module.Departure(services, context, instance, host),
             services.watch, context, *self._arguments(host, address))
+        while (previous := self._start(instance_uuid, early)) is not None:
+            previous.take_back()
+
+    def _start(self, instance_uuid: str, early: EarlyDeparture
+               ) -> EarlyDeparture | None:
+        """Begin a departure, unless Nova migrates the instance by now.
+
+        :returns: one to another host, which has to be taken back before. It
+            stays known meanwhile: if Nova begins, it waits for that, too.
+        """
         with self._lock:
             for uuid, other in list(self._departures.items()):
-                if not other.is_alive():
+                if other.is_over():
                     del self._departures[uuid]
-            if instance_uuid not in (*self._departures, *self._migrating):
+            if instance_uuid in self._migrating:
+                return None
+            previous = self._departures.get(instance_uuid)
+            if previous is None:
                 self._departures[instance_uuid] = early
                 early.start()
+            return previous
 
     def _arguments(self, host: str, address: str | None
                    ) -> tuple[str, dict[str, Any]]:

@@ -152,6 +152,32 @@ class EarlyDepartureTest(source_case.SourceTestCase):
         self.assertEqual(Phase.IDLE, self.role.co_migration.phase)
         self.assertEqual('c3', self.role.co_migration.host)
 
+    def test_nova_begins_while_it_is_taken_back_from_another_host(self):
+        self._left()
+        asked, answers = threading.Event(), threading.Event()
+        self.addCleanup(answers.set)
+
+        def abort(*arguments):
+            asked.set()
+            fake_host.wait(answers)
+        self.destination.abort.side_effect = abort
+        leaves = threading.Thread(target=self._leave, args=('c3',))
+        leaves.start()
+        fake_host.wait(asked)
+        begins = threading.Thread(target=self._nova_begins, args=('c3',))
+        before, self.role = self.role, None
+        begins.start()
+        begins.join(0.2)
+        # Who begins now would have its Domain R taken back by that, too.
+        self.assertIsNone(self.role, before)
+        answers.set()
+        begins.join(60)
+        leaves.join(60)
+        self.assertEqual(mock.call.watch_again(fakes.UUID),
+                         self.watch.mock_calls[-1])
+        self.assertEqual(1, self.destination.prepare.call_count)
+        self.assertEqual(Phase.IDLE, self.role.co_migration.phase)
+
     def test_it_has_arrived_when_nova_gives_up(self):
         self.domain_r.leave_early.set()
         self._leave()
