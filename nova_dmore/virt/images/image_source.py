@@ -205,22 +205,18 @@ class ImageSource:
                 yield self._asked(
                     self._api.get, context, self._image), True
                 return
-            own = [] if context.project_id is None else self._named(
-                context, _OPERATORS_MAX, owner=context.project_id)
-            public = self._named(context, _OPERATORS_MAX, is_public='true')
+            trusted = self._trusted(context)
+            # An operator hides one that a newer one replaces: no new pair
+            # gets it. Domain Rs that were started from it live on, and move.
+            hidden = [] if digest is None else self._trusted(
+                context, os_hidden='true')
         except service_errors.GLANCE as error:
             raise self._silent(error) from error
-        own = [each for each in own
-               if each.get('owner') == context.project_id]
-        known = {each['id'] for each in own}
-        public = [each for each in public
-                  if each['is_public'] and each['id'] not in known]
-        trusted = _newest_first(own) + _newest_first(public)
         if digest is None:
             # An upload of a new release takes effect without an interval in
             # which there is none, whoever has made it.
             trusted = _newest_first(trusted)
-        for record in trusted:
+        for record in trusted + hidden:
             yield record, True
         filters = ({} if digest is None
                    else {image_file.DIGEST_PROPERTY: digest})
@@ -238,6 +234,20 @@ class ImageSource:
                 if (not record['is_public'] and
                         record.get('owner') != context.project_id):
                     yield record, False
+
+    def _trusted(self, context: 'nova_context.RequestContext',
+                 **filters: str) -> list[dict[str, Any]]:
+        """Those of the project of Nova's own user, then the public ones."""
+        own = [] if context.project_id is None else self._named(
+            context, _OPERATORS_MAX, owner=context.project_id, **filters)
+        public = self._named(
+            context, _OPERATORS_MAX, is_public='true', **filters)
+        own = [each for each in own
+               if each.get('owner') == context.project_id]
+        known = {each['id'] for each in own}
+        return _newest_first(own) + _newest_first([
+            each for each in public
+            if each['is_public'] and each['id'] not in known])
 
     def _named(self, context: 'nova_context.RequestContext', limit: int,
                **filters: Any) -> list[dict[str, Any]]:

@@ -72,8 +72,10 @@ class StoreTestCase(fakes.TestCase):
                   if name in rest}
         if rest.pop('is_public', None) == 'true':
             wanted['is_public'] = True
+        hidden = rest.pop('os_hidden', 'false') == 'true'
         found = [dict(record) for record in self.glance
                  if wanted.items() <= record.items()
+                 and record.get('os_hidden', False) is hidden
                  and rest.items() <= record['properties'].items()]
         found.sort(key=lambda record: record['created_at'], reverse=True)
         first = 0 if marker is None else 1 + [

@@ -40,6 +40,17 @@ class CandidatesTest(store_case.StoreTestCase):
         self.assertEqual(self.digest, self._current())
         self.assertEqual([store_case.GLANCE_ID], self._tried())
 
+    def test_one_that_is_hidden(self):
+        """It has been replaced; a Domain R that runs it moves to this host."""
+        self.glance[0]['os_hidden'] = True
+        for changes in {'is_public': True}, {
+                'is_public': False, 'owner': 'service'}:
+            self.glance[0].update(changes)
+            shutil.rmtree(self.cache, ignore_errors=True)
+            self._assert_fails(self._store())
+            self._store().ensure(self.digest)
+            self.assertEqual(self.digest, self._current())
+
     def test_own_before_public_before_others(self):
         self._upload(self.bad, 'public', self.digest, 2)
         self._upload_others('own', owner='service')
