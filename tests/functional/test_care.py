@@ -5,11 +5,15 @@ import pathlib
 import time
 
 import fixtures
+from nova.compute import task_states
 from nova.compute import vm_states
 from nova import conf
 from nova import context
 from nova import objects
 
+from nova_dmore.virt.care import late_notes
+from nova_dmore.virt.config import host_secrets
+from nova_dmore.virt.pair import announcement
 from tests.functional import base
 from tests.functional import test_migration
 
@@ -115,6 +119,69 @@ class OffTest(CareTestCase):
         time.sleep(1)
         self.assertEqual([self.port['id']],
                          list(self.neutron_for_domain_r.ports))
+
+
+class NotesTest(base.TestCase):
+    """Nova begins with an instance while it is told of its pair."""
+
+    def setUp(self):
+        super().setUp()
+        self.start()
+        self.server = self.boot()
+        self.assert_pair(self.server)
+        self.pairs = self.driver()._pairs
+        self.context = context.get_admin_context()
+        stock = objects.Instance.get_by_uuid
+        self.begins = True
+
+        def read(request_context, uuid, **arguments):
+            instance = stock(request_context, uuid, **arguments)
+            if self.begins:
+                self.begins = False
+                self._rebuild(stock(self.context, uuid, expected_attrs=[
+                    'system_metadata']))
+            return instance
+        self.useFixture(fixtures.MockPatchObject(
+            objects.Instance, 'get_by_uuid', read))
+
+    def _rebuild(self, instance):
+        """As Nova's API begins a rebuild, with another image."""
+        instance.task_state = task_states.REBUILDING
+        instance.save(expected_task_state=[None])
+        instance.system_metadata['image_hw_disk_bus'] = 'scsi'
+        instance.save()
+
+    def _check(self):
+        """Nothing that Nova wrote is lost -> the instance."""
+        instance = objects.Instance.get_by_uuid(
+            self.context, self.server['id'],
+            expected_attrs=['system_metadata'])
+        self.assertFalse(self.begins)
+        self.assertEqual(
+            'scsi', instance.system_metadata.get('image_hw_disk_bus'))
+        return instance
+
+    def test_its_address(self):
+        # There is something to be told.
+        self.flags(ssh_port=2222, group='dmore')
+        notes = late_notes.LateNotes(self.pairs, self.context, CONF.dmore)
+        record = self.pairs.get(self.server['id'])
+        notes.tell(record)
+        instance = self._check()
+        instance.task_state = None
+        instance.save()
+        notes.retry(lambda: [record])
+        self.assertIn(':2222', self._check().system_metadata[
+            announcement.NOTE])
+
+    def test_its_secret(self):
+        self.assertFalse(host_secrets.note_of(
+            self.context, self.server['id'], 7))
+        self._check()
+
+    def test_that_it_runs_with_the_stock_consoles(self):
+        announcement.retract_of(self.context, self.server['id'])
+        self._check()
 
 
 class RecordTest(CareTestCase):

@@ -81,7 +81,12 @@ class LateNotes:
                 self._pairs.unnoted.add(uuid)
                 return
             if host in (None, instance.host):
-                announcement.announce(self._options, instance, record)
+                announcement.announce(
+                    self._options, instance, record, idle=True)
+        except nova_exception.UnexpectedTaskStateError:
+            # Nova has begun since it was read.
+            self._pairs.unnoted.add(uuid)
+            return
         except messaging.MessagingException as error:
             LOG.info('Nova is told later of the pair of instance %(uuid)s: '
                      '%(error)s', {'uuid': uuid,

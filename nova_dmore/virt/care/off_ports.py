@@ -66,6 +66,8 @@ class OffPorts:
                 self._remove(uuid)
             except exception.ServiceAwayError:
                 raise
+            except nova_exception.UnexpectedTaskStateError:
+                continue    # Nova has begun with it just now
             except (exception.DMoreError,
                     nova_exception.NovaException) as error:
                 LOG.error('The port of the Domain R of instance %(uuid)s, '
@@ -88,5 +90,5 @@ class OffPorts:
                      instance=instance)
             # First: if nova-compute ends meanwhile the next one finds the
             # pair, but not what Nova was told of it.
-            announcement.retract(instance)
+            announcement.retract(instance, idle=True)
             self._pairs.remove(uuid, delete_address=True)

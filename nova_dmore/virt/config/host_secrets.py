@@ -36,11 +36,34 @@ def id_of(instance: 'objects.Instance') -> int:
     return int(known) if known.isdecimal() else identity.FIRST_SECRET_ID
 
 
-def note(instance: 'objects.Instance', secret_id: int) -> None:
-    """Let Nova know it."""
+def save(instance: 'objects.Instance', idle: bool) -> None:
+    """Write what of an instance was changed to Nova's database.
+
+    Whoever writes its system metadata writes all of it, and what Nova has
+    written since it was read would be lost: the properties of the image of a
+    rebuild, say. Before Nova writes there it gives the instance a task.
+
+    :param idle: only if the instance has no task, which the database compares
+        when it writes; False: it is called in Nova's own task.
+    :raises nova.exception.UnexpectedTaskStateError: it has one; nothing is
+        written.
+    """
+    if idle:
+        instance.save(expected_task_state=[None])
+    else:
+        instance.save()
+
+
+def note(instance: 'objects.Instance', secret_id: int, idle: bool = False
+         ) -> None:
+    """Let Nova know it.
+
+    :param idle: see :func:`save`.
+    :raises nova.exception.UnexpectedTaskStateError: see there.
+    """
     if id_of(instance) != secret_id:
         instance.system_metadata[identity.METADATA] = str(secret_id)
-        instance.save()
+        save(instance, idle)
 
 
 def note_of(context: 'nova_context.RequestContext', instance_uuid: str,
@@ -60,7 +83,9 @@ def note_of(context: 'nova_context.RequestContext', instance_uuid: str,
             context, instance_uuid, expected_attrs=['system_metadata'])
         if instance.task_state is not None and id_of(instance) != secret_id:
             return False
-        note(instance, secret_id)
+        note(instance, secret_id, idle=True)
+    except nova_exception.UnexpectedTaskStateError:
+        return False
     except (messaging.MessagingException,
             nova_exception.NovaException) as error:
         LOG.warning('Nova does not know that Domain R of instance %(uuid)s '

@@ -65,12 +65,14 @@ def address_of(instance: 'objects.Instance') -> str | None:
 
 
 def announce(options: 'cfg.ConfigOpts.GroupAttr', instance: 'objects.Instance',
-             record: 'record_module.PairRecord') -> None:
+             record: 'record_module.PairRecord', idle: bool = False) -> None:
     """Tell hosts, and the user if so wanted, the SSH address; and tell Nova
     the secret that the keys of the pair are derived from.
 
     :param options: the ``[dmore]`` options.
     :param record: a :class:`nova_dmore.virt.pair.record.PairRecord`.
+    :param idle: see :func:`host_secrets.save`.
+    :raises nova.exception.UnexpectedTaskStateError: see there.
     """
     url = (f'ssh://console@{netutils.escape_ipv6(record.address.ip)}:'
            f'{options.ssh_port}')
@@ -87,8 +89,8 @@ def announce(options: 'cfg.ConfigOpts.GroupAttr', instance: 'objects.Instance',
         else:
             instance.metadata.pop(SSH_PROPERTY, None)
         instance.system_metadata[NOTE] = url
-        instance.save()
-    host_secrets.note(instance, record.secret_id)
+        host_secrets.save(instance, idle)
+    host_secrets.note(instance, record.secret_id, idle)
 
 
 def _has_room(instance: 'objects.Instance') -> bool:
@@ -97,11 +99,15 @@ def _has_room(instance: 'objects.Instance') -> bool:
     return bool(limit < 0 or len(instance.metadata) < limit)
 
 
-def retract(instance: 'objects.Instance') -> None:
-    """Take back what :func:`announce` told of the address."""
+def retract(instance: 'objects.Instance', idle: bool = False) -> None:
+    """Take back what :func:`announce` told of the address.
+
+    :param idle: see :func:`host_secrets.save`.
+    :raises nova.exception.UnexpectedTaskStateError: see there.
+    """
     noted = instance.system_metadata.pop(NOTE, None)
     if (instance.metadata.pop(SSH_PROPERTY, None) or noted) is not None:
-        instance.save()
+        host_secrets.save(instance, idle)
 
 
 def retract_of(context: 'nova_context.RequestContext', instance_uuid: str
@@ -120,7 +126,9 @@ def retract_of(context: 'nova_context.RequestContext', instance_uuid: str
             context, instance_uuid,
             expected_attrs=['metadata', 'system_metadata'])
         if instance.task_state is None:
-            retract(instance)
+            retract(instance, idle=True)
+    except nova_exception.UnexpectedTaskStateError:
+        pass    # Nova has begun just now
     except (messaging.MessagingException,
             nova_exception.NovaException) as error:
         LOG.warning('The address of the SSH console of instance %(uuid)s, '

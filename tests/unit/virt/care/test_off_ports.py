@@ -51,6 +51,15 @@ class OffPortsTest(fake_host.HostTestCase):
         self._release()
         self.assert_nothing_left()
 
+    def test_nova_starts_it_meanwhile(self):
+        self.instance.system_metadata[announcement.NOTE] = 'ssh://'
+        with mock.patch.object(
+                objects.Instance, 'save',
+                side_effect=nova_exception.UnexpectedTaskStateError(
+                    instance_uuid=fakes.UUID, expected={}, actual={})):
+            self._assert_kept()
+        self.assertNotIn('not given back', self.log.output)
+
     def test_not_wanted(self):
         self.config.config(release_ports_when_off=False, group='dmore')
         self._assert_kept()

@@ -76,7 +76,8 @@ class NoteTest(SecretsTestCase):
         self._rebuild()
         self.assert_has(1)
         self.assertEqual(1, host_secrets.id_of(self.instance))
-        self.instance.save.assert_called_once_with(self.instance)
+        self.instance.save.assert_called_once_with(
+            self.instance, expected_task_state=[None])
         self.get.assert_called_once_with(
             'context', fakes.UUID, expected_attrs=['system_metadata'])
 
