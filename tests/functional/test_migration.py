@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova migrates an instance; its Domain R moves along, or is built anew."""
 
+import contextlib
 import threading
 import time
 from unittest import mock
@@ -36,6 +37,11 @@ class Hosts:
             except libvirt.libvirtError:
                 continue
         return self._connections[-1].lookupByName(name)
+
+    def lookupByUUIDString(self, uuid):
+        for connection in self._connections:
+            with contextlib.suppress(fakelibvirt.libvirtError):
+                return connection.lookupByUUIDString(uuid)
 
     def close(self):
         pass

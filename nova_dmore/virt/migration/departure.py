@@ -240,7 +240,11 @@ class Departure:
             limit_mib, holds, self._arrives_paused,
             wire.LARGE_REGION_SIZE if there.large_region
             else wire.REGION_SIZE)
-        self.instance_job = job.Job(self._connection, self._instance.name)
+        # As Nova finds it, by its uuid: its name may be another one than
+        # [DEFAULT] instance_name_template makes now.
+        self.instance_job = job.Job(
+            self._connection, self._connection.lookupByUUIDString(
+                self._uuid).name())
         if holds:
             self._client.hold(True)
         migration.start()

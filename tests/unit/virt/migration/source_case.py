@@ -175,10 +175,9 @@ class SourceTestCase(fake_host.HostTestCase):
             libvirt, 'open', autospec=True, return_value=self.libvirt))
         self.log = self.shadow.log
         self.instance = fakes.make_instance()
-        self.useFixture(fixtures.MockPatchObject(
-            type(self.instance), 'name', INSTANCE))
         self.record = self.pairs.ensure(self.instance)
         self.domain = MovingDomain(self.libvirt, INSTANCE, self.log)
+        self.domain.uuid = fakes.UUID
         self.domain_r = DomainR(self.libvirt, self.domr, self.log)
         self.domain_r.xml = self.libvirt.domains[self.domr].xml
         self.libvirt.domains.update(

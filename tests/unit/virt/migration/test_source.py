@@ -35,6 +35,14 @@ class TogetherTest(source_case.SourceTestCase):
             'shutdown')
         self._assert_gone_from_here()
 
+    def test_its_domain_has_another_name(self):
+        """[DEFAULT] instance_name_template is another one than when it was
+        started, say."""
+        self.config.config(instance_name_template='vm-%08x')
+        self.assertNotEqual(source_case.INSTANCE, self.instance.name)
+        self._run()
+        self.assertTrue(self._finished_with()[1])
+
     def test_what_the_destination_is_told(self):
         self.console_log = 'Ym9vdA=='
         self._run()
