@@ -392,8 +392,8 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
 
     def live_migration_abort(self, instance: 'objects.Instance') -> None:
         """Called at the source when a user aborts a live migration."""
-        self._source_roles.wait_for_instance_job(instance)
-        super().live_migration_abort(instance)
+        if not self._source_roles.abort(instance):
+            super().live_migration_abort(instance)
 
     def _uris_to(self, host: str | None, inbound_address: str | None
                  ) -> uris.MigrationURIs:

@@ -377,6 +377,38 @@ class LiveMigrationTest(MigrationTestCase):
         self.go()
         self._assert_at_destination()
 
+    def test_a_user_aborts_while_domain_r_is_prepared(self):
+        """The destination does not answer, say, so nothing seems to
+        happen."""
+        role, asked, answers = self.driver('c2')._destination, [], []
+        stock = role.prepare
+
+        def prepare(*arguments):
+            asked.append(arguments)
+            self.until(lambda: answers)
+            return stock(*arguments)
+        self.useFixture(fixtures.MockPatchObject(role, 'prepare', prepare))
+        self.addCleanup(answers.append, 'the test is over')
+        # Domain R does not leave first, for then Nova's begin would wait.
+        self.useFixture(fixtures.MockPatchObject(
+            self.driver('c1')._early_departures, 'leave'))
+        self.api.post_server_action(self.server['id'], {'os-migrateLive': {
+            'host': 'c2', 'block_migration': 'auto'}})
+        self.until(lambda: asked)
+        (migration,) = self.api.api_get(
+            f'/servers/{self.server["id"]}/migrations').body['migrations']
+        self.assertEqual('running', migration['status'])
+        self.api.api_delete(f'/servers/{self.server["id"]}/migrations/'
+                            f'{migration["id"]}')
+        answers.append('at last')
+        self._wait_for_migration_status(self.server, ['cancelled'])
+        self._wait_for_state_change(self.server, 'ACTIVE')
+        self.until(lambda: not self.driver('c1')._source_roles._roles)
+        self.assertFalse(self.stopped.is_set())
+        self.domain_r_stopped.clear()
+        self.domain_r_error = None
+        self._assert_stays()
+
     def test_a_stock_instance_is_migrated_by_nova_alone(self):
         self._delete_server(self.server)
         self.server = self.boot(host='c1', flavor_id=self._create_flavor(

@@ -13,6 +13,7 @@ File                         Host         Part of the live migration
 ``early_departure.py``       source       then Domain R leaves first
 ``source_roles.py``          source       Nova's live migration begins
 ``guest.py``                 source       Nova calls ``Guest.migrate()``
+``abort.py``                 source       unless a user has aborted before
 ``source.py``                source       the instance's migration, in step
 ``departure.py``             source       asks for *prepare*, starts Domain
                                           R's migration

@@ -9,9 +9,10 @@ migrates an instance that has a Domain R; its calls go on to
 
 from typing import Any, TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from nova.virt.libvirt import guest as nova_guest
+import libvirt
+from nova.virt.libvirt import guest as nova_guest
 
+if TYPE_CHECKING:
     from nova_dmore.virt.migration import source as source_module
 
 
@@ -22,13 +23,20 @@ class CoMigratingGuest:
     :param role: a :class:`nova_dmore.virt.migration.source.SourceRole`.
     """
 
-    def __init__(self, guest: 'nova_guest.Guest',
+    def __init__(self, guest: nova_guest.Guest,
                  role: 'source_module.SourceRole') -> None:
         self._guest = guest
         self._role = role
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._guest, name)
+
+    def get_job_info(self) -> nova_guest.JobInfo:
+        """Called by Nova's monitor. Of what was aborted before libvirt was
+        asked libvirt does not tell that it was cancelled."""
+        if self._role.is_cancelled():
+            return nova_guest.JobInfo(type=libvirt.VIR_DOMAIN_JOB_CANCELLED)
+        return self._guest.get_job_info()
 
     def migrate_configure_max_downtime(self, mstime: int) -> None:
         """Called by Nova's monitor, each time that Nova allows a longer

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any, TYPE_CHECKING
 
+from nova_dmore.virt.migration import abort as abort_module
 from nova_dmore.virt.migration import completion
 from nova_dmore.virt.migration import departure as departure_module
 from nova_dmore.virt.migration import instance_pre_copy
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 #: to abort it or to switch it to post-copy, in seconds.
 _JOB_POLL_S = 0.1
 _JOB_WAIT_S = 15.0
+#: How long Nova's monitor is waited for, which asks twice a second.
+_TELL_S = 10.0
 
 
 class SourceRole:
@@ -49,17 +52,23 @@ class SourceRole:
         when the hosts share no storage, else None.
     :param stock_consoles: where the destination has the consoles of an
         instance that arrives without a pair.
+    :param abort: a user's.
     """
 
     def __init__(self, context: 'nova_context.RequestContext',
                  departure: departure_module.Departure,
                  read_console_log: Callable[[], str | None],
-                 stock_consoles: host_side.StockConsoles) -> None:
+                 stock_consoles: host_side.StockConsoles,
+                 abort: abort_module.Abort) -> None:
         self._services = departure.services
         self._context = context
         self._departure = departure
         self._read_console_log = read_console_log
         self._stock_consoles = stock_consoles
+        self._abort = abort
+        #: Set when it was aborted, and when Nova has been told so.
+        self._cancelled = threading.Event()
+        self._nova_was_told = threading.Event()
         self._instance_pre_copy: (
             instance_pre_copy.InstancePreCopy | None) = None
         #: Set when libvirt is asked to migrate the instance.
@@ -91,7 +100,8 @@ class SourceRole:
         with self._watch_off():
             with self.co_migration.step(
                     'Preparing the co-migration') as preparation:
-                self._begin(destination, arguments)
+                if not self._abort.is_aborted():
+                    self._begin(destination, arguments)
             if preparation.error is not None:
                 self._continue_alone(preparation.error)
             with self.co_migration.step(
@@ -100,6 +110,13 @@ class SourceRole:
                     arguments['destination_xml'] = xml.for_destination(
                         arguments['destination_xml'],
                         self._departure.layout_there, self._stock_consoles)
+            if not self._abort.request():
+                if self._departure.has_begun:
+                    with self.co_migration.step('Rolling back'):
+                        self._departure.roll_back()
+                    self._report('rolled back')
+                self._cancel()
+                return
             self._instance_requested.set()
             try:
                 guest.migrate(destination, **arguments)
@@ -112,6 +129,21 @@ class SourceRole:
             self._departure.instance_ended.set()
             with self.co_migration.step('The end of the co-migration'):
                 self._complete()
+
+    def _cancel(self) -> None:
+        """A user has aborted it. Nova's monitor is told, and then finds that
+        the operation has ended: without the first it would take the instance,
+        which is here, for one whose migration has failed."""
+        self._cancelled.set()
+        self._nova_was_told.wait(_TELL_S)
+
+    def is_cancelled(self) -> bool:
+        """Whether it was aborted before libvirt was asked; called by Nova's
+        monitor."""
+        if self._cancelled.is_set():
+            self._nova_was_told.set()
+            return True
+        return False
 
     def migrate_configure_max_downtime(self, milliseconds: int) -> bool:
         """Take Nova's downtime limit; False: Nova has to set it itself."""

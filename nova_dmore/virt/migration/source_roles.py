@@ -12,7 +12,10 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any, TYPE_CHECKING
 
+from nova import exception as nova_exception
+
 from nova_dmore.virt import boundary
+from nova_dmore.virt.migration import abort as abort_module
 from nova_dmore.virt.migration import console_log
 from nova_dmore.virt.migration import guest as guest_module
 from nova_dmore.virt.migration import plain_destination
@@ -39,6 +42,8 @@ class SourceRoles:
         self._early_departures = early_departures
         #: By instance uuid.
         self._roles: dict[str, source.SourceRole] = {}
+        #: Likewise; a role may have to wait before it is made.
+        self._aborts: dict[str, abort_module.Abort] = {}
 
     @contextlib.contextmanager
     def live_migration(self, context: 'nova_context.RequestContext',
@@ -54,16 +59,18 @@ class SourceRoles:
         if self._pairs.get(instance.uuid) is None:
             yield
             return
+        abort = self._aborts[instance.uuid] = abort_module.Abort()
         with boundary.instance_first(instance, "Making the source's role"):
             shared = migrate_data.is_shared_instance_path
             self._roles[instance.uuid] = source.SourceRole(
                 context, self._early_departures.take(context, instance, dest),
                 lambda: (None if shared
                          else console_log.encode(read_console_log())),
-                plain_destination.stock_consoles(migrate_data))
+                plain_destination.stock_consoles(migrate_data), abort)
         try:
             yield
         finally:
+            self._aborts.pop(instance.uuid, None)
             role = self._roles.pop(instance.uuid, None)
             if role is not None:
                 role.live_migration_ended()
@@ -74,6 +81,9 @@ class SourceRoles:
                   guest: 'nova_guest.Guest') -> Iterator['nova_guest.Guest']:
         """Around Nova's ``_live_migration_operation`` -> the Guest for it."""
         role = self._roles.get(instance.uuid)
+        abort = self._aborts.get(instance.uuid)
+        if role is None and abort is not None and not abort.request():
+            raise nova_exception.MigrationError(reason='it was aborted')
         try:
             yield _guest_of(role, guest)
         finally:
@@ -91,13 +101,20 @@ class SourceRoles:
             if role is not None:
                 role.live_migration_monitor_ended()
 
-    def wait_for_instance_job(self, instance: 'objects.Instance') -> None:
-        """Before Nova's ``live_migration_abort``: Domain R's migration begins
-        before its instance's, and Nova can abort that only when libvirt has
-        begun with it."""
+    def abort(self, instance: 'objects.Instance') -> bool:
+        """In place of Nova's ``live_migration_abort``, where libvirt was not
+        asked yet to migrate the instance: it will not be. Else Nova can abort
+        when libvirt has begun with it, which is waited for.
+
+        :returns: whether there is nothing left to be aborted.
+        """
+        abort = self._aborts.get(instance.uuid)
+        if abort is not None and abort.abort():
+            return True
         role = self._roles.get(instance.uuid)
         if role is not None:
             role.wait_for_instance_job()
+        return False
 
 
 def _guest_of(role: source.SourceRole | None, guest: 'nova_guest.Guest'

@@ -11,6 +11,7 @@ import libvirt
 from nova_dmore import places
 from nova_dmore.virt.care import reporter
 from nova_dmore.virt.care import watch
+from nova_dmore.virt.migration import abort
 from nova_dmore.virt.migration import arrival
 from nova_dmore.virt.migration import departure
 from nova_dmore.virt.migration import guest as guest_module
@@ -201,6 +202,7 @@ class SourceTestCase(fake_host.HostTestCase):
         #: What the destination knows.
         self.layout = places.NEWEST
         self.console_log = None
+        self.abort = abort.Abort()
         self.role = self._role()
         self.role.live_migration_monitor_ended()
 
@@ -242,7 +244,7 @@ class SourceTestCase(fake_host.HostTestCase):
             'context', leaves or departure.Departure(
                 self._services(**changes), 'context', self.instance,
                 fakes.OTHER_HOST),
-            lambda: self.console_log, STOCK_CONSOLES)
+            lambda: self.console_log, STOCK_CONSOLES, self.abort)
 
     def _run(self, **arguments):
         arguments.setdefault('flags', libvirt.VIR_MIGRATE_LIVE)

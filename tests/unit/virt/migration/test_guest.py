@@ -2,6 +2,8 @@
 
 from unittest import mock
 
+import libvirt
+
 from nova_dmore.virt.migration import guest
 from nova_dmore.virt.migration import source
 from tests.unit.virt import fakes
@@ -13,7 +15,8 @@ class GuestTest(fakes.TestCase):
         super().setUp()
         self.role = mock.create_autospec(source.SourceRole, instance=True)
         self.stock = mock.Mock(
-            spec=['migrate', 'migrate_configure_max_downtime', 'uuid'],
+            spec=['migrate', 'migrate_configure_max_downtime', 'uuid',
+                  'get_job_info'],
             uuid=fakes.UUID)
         self.guest = guest.CoMigratingGuest(self.stock, self.role)
 
@@ -32,6 +35,14 @@ class GuestTest(fakes.TestCase):
         self.role.migrate_configure_max_downtime.return_value = False
         self.guest.migrate_configure_max_downtime(50)
         self.stock.migrate_configure_max_downtime.assert_called_once_with(50)
+
+    def test_it_was_aborted(self):
+        self.role.is_cancelled.return_value = False
+        self.assertIs(self.stock.get_job_info.return_value,
+                      self.guest.get_job_info())
+        self.role.is_cancelled.return_value = True
+        self.assertEqual(libvirt.VIR_DOMAIN_JOB_CANCELLED,
+                         self.guest.get_job_info().type)
 
     def test_everything_else_is_novas(self):
         self.assertEqual(fakes.UUID, self.guest.uuid)

@@ -3,6 +3,7 @@
 
 import logging
 import threading
+import time
 from unittest import mock
 
 import fixtures
@@ -35,6 +36,42 @@ class AbortTest(source_case.SourceTestCase):
         self.assertNotIn('rpc finish', self.log)
         self.assertFalse(self.domain.resumed.is_set())
         self.reporter.rebuilt.assert_not_called()
+
+    def _abort_it(self):
+        self.assertTrue(self.abort.abort())
+        told = threading.Thread(target=lambda: self._until_cancelled())
+        told.start()
+        self.addCleanup(told.join)
+
+    def _until_cancelled(self):
+        while not self.role.is_cancelled():
+            self.assertNotIn('migrate instance', self.log)
+            time.sleep(0.01)
+
+    def test_a_user_aborts_while_domain_r_is_prepared(self):
+        def prepare(*arguments):
+            self._abort_it()
+            return self._prepare(*arguments)
+        self.destination.prepare.side_effect = prepare
+        self.role.migrate(self.guest, source_case.URI)
+        self.assertTrue(self.role.is_cancelled())
+        self.assertNotIn('migrate instance', self.log)
+        self.assertEqual(Phase.ABORTED, self.role.co_migration.phase)
+        self._assert_watched_again()
+        self._assert_no_thread_left()
+        self._assert_still_here()
+
+    def test_a_user_aborts_before_nova_begins(self):
+        self._abort_it()
+        self.role.migrate(self.guest, source_case.URI)
+        self.destination.prepare.assert_not_called()
+        self.assertEqual([], self.log)
+        self._assert_watched_again()
+
+    def test_a_user_aborts_when_libvirt_was_asked(self):
+        self.assertTrue(self.abort.request())
+        self.assertFalse(self.abort.abort())
+        self.assertFalse(self.role.is_cancelled())
 
     def test_an_error_of_another_type(self):
         class Killed(BaseException):

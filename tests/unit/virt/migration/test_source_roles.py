@@ -5,6 +5,7 @@ import base64
 from unittest import mock
 
 import fixtures
+from nova import exception as nova_exception
 from nova import objects
 
 from nova_dmore.virt.migration import guest
@@ -54,20 +55,43 @@ class SourceRolesTest(driver_case.DriverTestCase):
 
     def test_how_far_nova_is(self):
         self.pairs.ensure(self.instance)
-        self.stock('live_migration_abort')
+        abort = self.stock('live_migration_abort')
 
         def within():
             self.assertIsInstance(self._operate(), guest.CoMigratingGuest)
             self.role.live_migration_operation_ended.assert_called_once_with()
             self.assertIsInstance(self._monitor(), guest.CoMigratingGuest)
             self.role.live_migration_monitor_ended.assert_called_once_with()
+            # libvirt is asked.
+            self.assertTrue(self.made.call_args.args[4].request())
             self.driver.live_migration_abort(self.instance)
             self.role.wait_for_instance_job.assert_called_once_with()
+            abort.assert_called_once()
             self.role.live_migration_ended.assert_not_called()
         self._migrate(within)
         self.role.live_migration_ended.assert_called_once_with()
         self.driver._early_departures.ended.assert_called_once_with(
             self.instance.uuid)
+
+    def test_an_abort_before_libvirt_is_asked(self):
+        """Also while the role is not made, which may have to wait."""
+        self.pairs.ensure(self.instance)
+        abort = self.stock('live_migration_abort')
+        made = self.made.side_effect = mock.Mock(
+            side_effect=lambda *arguments:
+            self.driver.live_migration_abort(self.instance) or self.role)
+        self._migrate()
+        self.assertTrue(made.call_args.args[4].is_aborted())
+        abort.assert_not_called()
+        # There is no role: Nova's operation does not begin.
+        made.side_effect = (
+            lambda *arguments:
+            self.driver.live_migration_abort(self.instance) or 1 / 0)
+        self._migrate(within=lambda: self.assertRaises(
+            nova_exception.MigrationError, self._operate))
+        # It is over.
+        self.driver.live_migration_abort(self.instance)
+        abort.assert_called_once()
 
     def test_that_it_has_failed(self):
         self.pairs.ensure(self.instance)
