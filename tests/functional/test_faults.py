@@ -115,6 +115,23 @@ class FaultTest(base.TestCase):
             side_effect=OSError(28, 'No space left on device')))
         self._assert_tells('[dmore] record_dir', 'No space left on device')
 
+    def test_records_that_cannot_be_read(self):
+        """Their folder is another user's, say, or the disk is damaged.
+        nova-compute starts all the same, and says so."""
+        path = pathlib.Path(self._path('records-c1'))
+        path.write_text('')
+        self.start()
+        self.assertIn('[dmore] record_dir', self.log.output)
+        server = self.boot()
+        self.assertEqual('tcp', self.serial(server)[0])
+        self.assertIn('runs with the stock consoles: [dmore] record_dir',
+                      self.log.output)
+        self._delete_server(server)
+        # The operator mends it.
+        path.unlink()
+        self.assert_nothing_left()
+        self.assert_pair(self.boot())
+
     def test_the_process_does_not_start(self):
         self.shadow.refuse_start = exception.ShadowAnswerError(
             'see /log/shadow.log')

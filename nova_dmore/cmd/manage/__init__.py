@@ -25,6 +25,7 @@ from nova_dmore import exception
 from nova_dmore import program
 
 _PROGRAM = 'nova-dmore-manage'
+_AS_USER = '; run it as the user of nova-compute'
 _NOUNS = (pair, session, recording, renew, image, host, orphans, secrets)
 
 
@@ -60,11 +61,12 @@ def _command(argv: Sequence[str] | None) -> int:
     try:
         answer = arguments.run(arguments)
     except exception.DMoreError as error:
-        print(f'{_PROGRAM}: {error}', file=sys.stderr)
+        hint = _AS_USER if isinstance(error.__cause__, PermissionError) else ''
+        print(f'{_PROGRAM}: {error}{hint}', file=sys.stderr)
         return output.Status.ERROR
     except PermissionError as error:
-        print(f'{_PROGRAM}: {error.filename}: {error.strerror}; run it as '
-              'the user of nova-compute', file=sys.stderr)
+        print(f'{_PROGRAM}: {error.filename}: {error.strerror}{_AS_USER}',
+              file=sys.stderr)
         return output.Status.ERROR
     print(answer.shown(getattr(arguments, 'json', False)))
     return int(answer.status)

@@ -44,7 +44,7 @@ class IncomingPairs(renewable.RenewablePairs):
         """
         uuid = record.instance_uuid
         with self.locked(uuid), contextlib.ExitStack() as undo:
-            undo.callback(parts.attempt, self.records.forget, uuid)
+            undo.callback(parts.attempt, self._forget, uuid)
             # First: a process without a record would never be ended, and its
             # room is kept for it.
             self._save(record)
@@ -95,7 +95,7 @@ class IncomingPairs(renewable.RenewablePairs):
         """
         with self.locked(instance_uuid):
             self._parts.end(instance_uuid, self.get(instance_uuid))
-            self.records.forget(instance_uuid)
+            self._forget(instance_uuid)
 
     def await_alone(self, record: record_module.PairRecord) -> None:
         """Remember a pair that does not come with its instance: one is built

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from oslo_log import log as logging
+
+from nova_dmore.channel import text
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.config import host_secrets
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from nova_dmore.virt.images import image_store
     from nova_dmore.virt.network import address as address_module
     from nova_dmore.virt.network import plug as plug_module
+
+LOG = logging.getLogger(__name__)
 
 #: Longer than any change of a pair takes, in seconds: to fetch an image, the
 #: longest of what it waits for, may take
@@ -83,10 +88,11 @@ class KnownPairs:
         self._note_secret = note_secret
         self.records = record_module.Records(
             conf.dmore.record_dir, conf.dmore.run_dir)
+        found = self._found()
         #: Uuids of instances of whose pair Nova is to be told
         #: (:class:`nova_dmore.virt.care.late_notes.LateNotes`). At first all:
         #: the nova-compute before may have ended before it did that.
-        self.unnoted = {record.instance_uuid for record in self.records.all()}
+        self.unnoted = {record.instance_uuid for record in found}
         self.shadows = shadow_process.ShadowProcesses(
             conf.dmore, lambda: self.large_regions())
         self.blueprint = blueprint.Blueprint(
@@ -111,7 +117,17 @@ class KnownPairs:
         #: that were removed last: their last events come late.
         self._domain_r_uuids = {
             domain_r.uuid_of(record.instance_uuid): record.instance_uuid
-            for record in self.records.all()}
+            for record in found}
+
+    def _found(self) -> list[record_module.PairRecord]:
+        """The records of the nova-compute before. This one has to start,
+        whatever is wrong with their folder."""
+        try:
+            return self.records.all()
+        except exception.ConfigurationError as error:
+            LOG.error('The pairs of this host cannot be found, and no new '
+                      'ones be made: %s', text.printable(error))
+            return []
 
     def get(self, instance_uuid: str) -> record_module.PairRecord | None:
         """The pair of an instance on this host, None when it has none."""
@@ -166,8 +182,17 @@ class KnownPairs:
             record.instance_uuid)
         if len(self._domain_r_uuids) > 2 * _LATE_MAX:
             self._forget_removed()
-        try:
+        with self._record_errors():
             self.records.save(record)
+
+    def _forget(self, instance_uuid: str) -> None:
+        with self._record_errors():
+            self.records.forget(instance_uuid)
+
+    @contextlib.contextmanager
+    def _record_errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise exception.ConfigurationError(
                 f'[dmore] record_dir: {self._conf.dmore.record_dir}: '

@@ -103,7 +103,7 @@ class Pairs(known.KnownPairs):
                 evacuated_at=(int(time.time())
                               if where.is_evacuated_here(instance) else None),
                 secret_id=self.secrets.choose(instance, known))
-            undo.callback(self.records.forget, instance.uuid)
+            undo.callback(parts.attempt, self._forget, instance.uuid)
             self._save(record)
             undo.callback(parts.attempt, self.shadows.remove, instance.uuid)
             self._parts.start(record)
@@ -290,7 +290,7 @@ class Pairs(known.KnownPairs):
         self.unnoted.discard(instance_uuid)
         self._parts.end(instance_uuid, self.get(instance_uuid))
         self.shadows.remove(instance_uuid)
-        self.records.forget(instance_uuid)
+        self._forget(instance_uuid)
 
     def remove_stray(self, instance_uuid: str) -> None:
         """As :meth:`remove` of a pair without a record, whose address stays.

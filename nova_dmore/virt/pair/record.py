@@ -18,6 +18,7 @@ from oslo_log import log as logging
 from oslo_utils import uuidutils
 
 from nova_dmore.channel import text
+from nova_dmore import exception
 from nova_dmore import own_file
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.network import address
@@ -224,10 +225,19 @@ class Records:
             return None
 
     def all(self) -> list[PairRecord]:
-        """Every record of this host."""
-        names = {name.removesuffix('.json')
-                 for name in _names_in(self._record_dir)
-                 if name.endswith('.json')}
+        """Every record of this host.
+
+        :raises nova_dmore.exception.ConfigurationError: the directory cannot
+            be read.
+        """
+        try:
+            names = {name.removesuffix('.json')
+                     for name in _names_in(self._record_dir)
+                     if name.endswith('.json')}
+        except OSError as error:
+            raise exception.ConfigurationError(
+                f'[dmore] record_dir: {self._record_dir}: {error.strerror}'
+            ) from error
         try:
             names.update(name for name in _names_in(self._run_dir)
                          if self._has_earlier(name))

@@ -2,6 +2,7 @@
 """What consoles are opened with, and how the command as a whole answers."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -68,6 +69,13 @@ class ManageTest(unittest.TestCase):
         self.assertEqual((1, ''), (status, output))
         self.assertIn(f'{self.folder}/records belongs to the user '
                       f'{pwd.getpwuid(owner - 1).pw_name}: run it', errors)
+
+    def test_records_that_cannot_be_read(self):
+        with mock.patch.object(os, 'listdir', side_effect=PermissionError(
+                errno.EACCES, 'Permission denied')):
+            self.assert_refused(
+                ['secrets'], '[dmore] record_dir', 'Permission denied; run it '
+                'as the user of nova-compute')
 
     def answer(self, *arguments):
         status, output, errors = self.run_command(*arguments)

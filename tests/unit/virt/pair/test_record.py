@@ -8,6 +8,7 @@ from unittest import mock
 
 import fixtures
 
+from nova_dmore import exception
 from nova_dmore.virt.pair import record
 from tests.unit.virt import fakes
 
@@ -179,7 +180,7 @@ class RecordsTest(fakes.TestCase):
         with mock.patch('os.listdir', listdir):
             self.assertEqual([pair], self.records.all())
             refused = self._path().parent
-            self.assertRaises(PermissionError, self.records.all)
+            self.assertRaises(exception.ConfigurationError, self.records.all)
 
     def test_a_record_of_an_earlier_release(self):
         # It lies beside the sockets, which were of the same user then.
