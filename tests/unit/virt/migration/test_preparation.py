@@ -148,3 +148,28 @@ class PreparationTest(destination_case.DestinationTestCase):
             dataclasses.replace(here,
                                 vif_details={'bridge_name': 'br-there'}),
             self.pairs.get(fakes.UUID).address)
+
+    def test_a_subnet_was_added(self):
+        """Sessions go on at the address that Domain R has."""
+        self.neutron.add_subnet()
+        self.role.prepare(None, 'm1', self.text)
+        self._assert_same_address()
+
+    def test_a_subnet_was_added_and_it_is_prepared_early(self):
+        self.neutron.add_subnet()
+        self.role.pre_live_migration('context', fakes.make_instance())
+        self.role._early._preparations[fakes.UUID].join()
+        self.role.prepare(None, 'm1', self.text)
+        self._assert_same_address()
+
+    def test_a_subnet_was_added_and_domain_r_does_not_come(self):
+        self.neutron.add_subnet()
+        self._finish(False)
+        self.assertEqual(self.there.address.interface,
+                         self.pairs.get(fakes.UUID).address.interface)
+
+    def _assert_same_address(self):
+        self.assertEqual(
+            dataclasses.replace(self.there.address,
+                                vif_details={'bridge_name': 'br-there'}),
+            self.pairs.get(fakes.UUID).address)
