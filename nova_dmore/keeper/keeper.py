@@ -277,14 +277,15 @@ class Keeper:
     # -- the worker
 
     def _worker_started(self) -> None:
-        self._send({'type': messages.ToWorker.START,
-                    'version': messages.VERSION,
-                    'worker_starts': self._worker.starts,
-                    'keeper_pid': os.getpid(),
-                    'serial': self._line.totals(),
-                    'last_input': self._last_input,
-                    'last_break': self._last_break},
-                   self._resources.start_descriptors(self._line))
+        start = {'type': messages.ToWorker.START,
+                 'version': messages.VERSION,
+                 'worker_starts': self._worker.starts,
+                 'keeper_pid': os.getpid(),
+                 'serial': self._line.totals(),
+                 'last_input': self._last_input}
+        if self._last_break is not None:
+            start['last_break'] = self._last_break
+        self._send(start, self._resources.start_descriptors(self._line))
         self._line.has_worker(True)
         self._domain_r.repeat()
         for vm in self._vms:

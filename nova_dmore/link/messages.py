@@ -29,9 +29,9 @@ class ToWorker(enum.StrEnum):
     #: output ``read``, in all, and how many of output the keeper has
     #: ``dropped``, as there was no worker; and ``last_input``: null, or the
     #: last ``note`` of a QMP message with its ``id`` and ``answer``: the
-    #: REPLY, null as long as there is none; ``last_break``: null, or ``id``
-    #: and ``answer`` of the last serial break. A keeper of an earlier release
-    #: says nothing of that.
+    #: REPLY, null as long as there is none; ``last_break``, if there was one
+    #: and the keeper is not of an earlier release: ``id`` and ``answer`` of
+    #: the last serial break.
     START = 'start'
     #: Descriptor: where the input now lies that the instance's QEMU has not
     #: read: see :func:`nova_dmore.posix.pipes.unread`.

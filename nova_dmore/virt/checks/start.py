@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
+from nova_dmore.channel import text
 from nova_dmore import conf as dmore_conf
 from nova_dmore import exception
 from nova_dmore.virt.checks import result
@@ -29,7 +30,7 @@ def register_options(conf: 'cfg.ConfigOpts') -> None:
     try:
         dmore_conf.check(conf)
     except exception.ConfigurationError as error:
-        LOG.critical('%s', error)
+        LOG.critical('%s', text.printable(error))
         raise SystemExit(1) from error
     dmore_conf.warn_of_ignored(conf)
 

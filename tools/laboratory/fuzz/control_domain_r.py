@@ -8,9 +8,11 @@ from unittest import mock
 from laboratory.fuzz import oracle, reader as reader_module
 from nova_dmore.channel import errors
 from nova_dmore.channel.host import end
+from nova_dmore.link import messages
 from nova_dmore import wire
 from nova_dmore.worker.devices.serial import fence
 from nova_dmore.worker import domain_r_control
+from nova_dmore.worker import serial_break
 
 _SESSION = {'number': 1, 'age_s': 2.5, 'address': '192.0.2.1', 'port': 9,
             'who': 'SHA256:x', 'view_only': False}
@@ -36,6 +38,8 @@ class _HostEnd:
     def __init__(self) -> None:
         self.data = b''
         self.state = end.HostState.OPEN
+        self.incarnation = 1
+        self._taken = 0
         self._left = 1 << 16
 
     def readable(self, stream):
@@ -47,6 +51,11 @@ class _HostEnd:
         oracle.check(0 <= count <= len(self.data), '%d bytes taken of %d',
                      count, len(self.data))
         self.data = self.data[count:]
+        self._taken += count
+
+    def positions(self):
+        """See HostEnd."""
+        return {wire.Stream.CONTROL_TO_HOST: (self._taken, self._taken)}
 
     def room(self, stream):
         """See HostEnd."""
@@ -69,12 +78,15 @@ def run(data: bytes) -> None:
     serial_input = types.SimpleNamespace(
         taken=0, sent=0, limit=None, fence=of_boot,
         begin_boot=lambda: of_boot.begin(0))
-    domain_r = domain_r_control.DomainRControl(
-        host_end, serial_input, breaks.append)
-    with mock.patch.object(domain_r_control, 'time', types.SimpleNamespace(
-            monotonic=lambda: now[0])):
+    asked = serial_break.SerialBreak(
+        host_end, serial_input, lambda announce: _send(announce, breaks),
+        lambda reply: bool(reader.byte() & 1))
+    domain_r = domain_r_control.DomainRControl(host_end, serial_input, asked)
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])
+    with (mock.patch.object(domain_r_control, 'time', clock),
+          mock.patch.object(serial_break, 'time', clock)):
         for _ in reader.steps(40):
-            _step(reader, host_end, serial_input, domain_r, breaks, now)
+            _step(reader, host_end, serial_input, domain_r, asked, breaks, now)
             domain_r.pump()
             # It goes into STATUS.
             json.dumps(domain_r.serving)
@@ -86,7 +98,25 @@ def run(data: bytes) -> None:
                          len(repr(domain_r.serving)))
 
 
-def _step(reader, host_end, serial_input, domain_r, breaks, now) -> None:
+def _send(announce, breaks) -> None:
+    """The keeper has given QEMU a break."""
+    breaks.append(len(breaks))
+    announce(breaks[-1])
+
+
+def _answer(reader, breaks):
+    """What QEMU, or the keeper for it, says to the last one."""
+    reply = {'type': 'reply', 'id': breaks[-1]}
+    kind = reader.byte()
+    if kind & 1:
+        reply['error'] = 'no'
+    if kind & 2:
+        reply['late'] = messages.SAVED
+    return reply
+
+
+def _step(reader, host_end, serial_input, domain_r, asked, breaks, now
+          ) -> None:
     kind = reader.byte() % 9
     if kind == 3:
         said = json.dumps(reader.changed(
@@ -104,11 +134,12 @@ def _step(reader, host_end, serial_input, domain_r, breaks, now) -> None:
         serial_input.taken += reader.word()
         now[0] += reader.byte()
     elif kind == 7 and breaks:
-        breaks.pop(0)(bool(reader.byte() & 1))
+        asked.answered(_answer(reader, breaks))
     elif kind == 7:
         domain_r.begin_boot()
     elif kind == 8:
         domain_r.lost()
+        host_end.incarnation += 1
         try:
             domain_r.configure({'x': reader.value()}, True)
         except errors.ControlError:

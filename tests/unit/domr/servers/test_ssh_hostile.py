@@ -65,7 +65,7 @@ class SshHostileTest(unittest.IsolatedAsyncioTestCase):
         self.pair = pair.Pair(pair.config(
             authorized_keys=[_public(_KEY), _public(_OTHER)]))
         await self.enterAsyncContext(self.pair)
-        self.server = self.pair.agent.servers['ssh']
+        self.server = self.pair.servers['ssh']
 
     async def _connect(self, **options: Any) -> asyncssh.SSHClientConnection:
         connection = await asyncssh.connect(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import errno
 import threading
 import time
 from unittest import mock
@@ -291,8 +292,9 @@ class WatchTest(watch_case.WatchTestCase):
 
     def test_no_directory_to_be_read(self):
         self._start()
-        with mock.patch('os.listdir', side_effect=PermissionError('no')):
-            self._until(lambda: 'PermissionError' in self.log.output)
+        with mock.patch('os.listdir', side_effect=PermissionError(
+                errno.EACCES, 'Permission denied')):
+            self._until(lambda: '[dmore] record_dir' in self.log.output)
         self._checked()
 
     def test_a_service_that_is_stopped_and_started_again(self):
