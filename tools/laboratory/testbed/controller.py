@@ -246,11 +246,7 @@ class Controller:
     # What users of the cloud find in it.
 
     def neutron_policy(self) -> None:
-        """Have neutron load its policy.
-
-        Its first two requests, if they come together, read each other's
-        half: one is refused (403), or dies (500).
-        """
+        """Have neutron load its policy."""
         self._module('neutron-policy', 'resources', 'touch')
 
     def resources(self) -> None:

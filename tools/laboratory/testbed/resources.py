@@ -2,8 +2,8 @@
 """Create what users find in the cloud, or wait until it can be used.
 
 Runs by itself in the controller, with the virtual environment's Python and the
-arguments ``create GUEST_IMAGE PUBLIC_KEY``, ``wait HOST...``, or ``touch``:
-one request to neutron.
+arguments ``create GUEST_IMAGE PUBLIC_KEY``, ``wait HOST...``, or ``touch``,
+which waits for neutron's policy.
 """
 
 import pathlib
@@ -54,6 +54,27 @@ def _network(cloud: openstack.connection.Connection, name: str, prefix: str,
         allocation_pools=[{'start': f'{prefix}.100', 'end': f'{prefix}.199'}])
 
 
+def touch(cloud: openstack.connection.Connection) -> None:
+    """Until neutron has read its policy.
+
+    It does so at its first request. What comes meanwhile, as from a
+    nova-compute that starts, reads half of it, and is refused.
+
+    :raises openstack.exceptions.HttpException: it is refused for too long
+    """
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            cloud.network.delete_network(cloud.network.create_network(
+                name='touch', is_shared=True, provider_network_type='flat',
+                provider_physical_network=settings.PHYSICAL_NETWORK))
+            return
+        except openstack.exceptions.HttpException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
 def wait(cloud: openstack.connection.Connection, hosts: list[str]) -> None:
     """Until nova and neutron know that these hosts are ready, and cinder where
     to make volumes.
@@ -85,7 +106,7 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == 'create':
         create(cloud, *arguments[1:])
     elif arguments[0] == 'touch':
-        next(iter(cloud.network.networks()), None)
+        touch(cloud)
     else:
         wait(cloud, arguments[1:])
 
