@@ -13,6 +13,6 @@ PROGRAM = native.Program(
     name='nova-dmore-vnc', folder=pathlib.Path(__file__).parent / 'native',
     sources=('process.c', 'filter.c', 'sessions.c', 'input.c', 'output.c',
              'picture.c', 'events.c', 'messages.c', 'clipboard.c', 'overlay.c',
-             'text.c'),
+             'text.c', 'update.c'),
     libraries=('vncserver', 'z'),
     packages='libvncserver-dev zlib1g-dev')

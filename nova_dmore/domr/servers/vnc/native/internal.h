@@ -21,7 +21,7 @@
 
 #define PIXEL_SIZE 4
 #ifndef SLICE_SIZE
-#define SLICE_SIZE (8 << 20)	/* pixels that are encoded at a time, in bytes */
+#define SLICE_SIZE (8 << 20)	/* of a rectangle that is encoded, in bytes */
 #endif
 #define STACK_SIZE (256 << 10)	/* of a thread */
 /* A message that stops in its middle, or a client that takes nothing. */
@@ -175,13 +175,27 @@ struct overlay {
 	int top;		/* the first row's place on the screen */
 };
 
-/* Take the overlays out of what is to be sent of the picture; returns whether
- * there is anything of them. client->updateMutex is held, and busy, by the
- * output thread; the regions are the caller's. */
-int vnc_claim_overlays(struct session *session, sraRegionPtr region,
-		       struct overlay overlays[OVERLAYS]);
-/* Send one. busy is held. */
-void vnc_send_overlay(struct session *session, const struct overlay *overlay);
+/* Take the overlays out of a region that is to be sent; overlays is zeros.
+ * client->updateMutex is held, and busy, by the output thread; the regions are
+ * the caller's. */
+void vnc_claim_overlays(struct session *session, sraRegionPtr region,
+			struct overlay overlays[OVERLAYS]);
+
+/* -- update.c */
+
+/* What is sent at once. It was taken out of what there is to be sent: whatever
+ * changes or is asked for from then on is for the next one. */
+struct update {
+	int with_cursor;	/* the shape of the pointer */
+	sraRegionPtr picture;
+	struct overlay overlays[OVERLAYS];
+	int with_pixels;	/* of the guest */
+	uint32_t freezes;	/* the count that it has begun with */
+};
+
+/* Send it; 0: it could not be sent. busy is held. */
+int vnc_write_update(struct session *session, const struct update *update);
+void vnc_free_update(struct update *update);
 
 /* -- the rest */
 

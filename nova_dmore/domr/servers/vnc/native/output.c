@@ -96,30 +96,47 @@ int vnc_is_to_be_told(const struct session *session)
 		&& session->leds != session->told_leds;
 }
 
-/* What is to be sent of the pixels, all inside the picture; NULL: no memory,
- * or nothing is due. */
-static sraRegionPtr begin(struct session *session)
+/* Take what is to be sent now, all of it inside the picture. Returns 0 if it is
+ * nothing.
+ * resizes: only the new size is sent, and what was asked for is not answered. */
+static int begin(struct session *session, struct update *update, int *resizes)
 {
 	rfbClientPtr client = session->client;
 	rfbScreenInfoPtr screen = session->screen;
-	sraRegionPtr region, whole;
+	sraRegionPtr whole;
 
+	*update = (struct update) {.with_cursor = 0};
 	/* Anything may have changed while busy was waited for. */
 	if (atomic_load(&session->ending) || !is_due(session))
-		return NULL;
+		return 0;
 	/* What crossed a change of size may reach beyond the picture. */
 	whole = sraRgnCreateRect(0, 0, screen->width, screen->height);
 	sraRgnAnd(client->requestedRegion, whole);
 	sraRgnAnd(client->modifiedRegion, whole);
 	sraRgnDestroy(whole);
-	region = sraRgnCreateRgn(client->modifiedRegion);
-	if (client->newFBSizePending) {
+	update->picture = sraRgnCreateRgn(client->modifiedRegion);
+	/* The count that is_open has seen, or else it is over. */
+	update->freezes = session->opened;
+	update->with_pixels = !session->shows_blank;
+	if (update->with_pixels)
+		session->fresh = 0;
+	session->taken = session->posted;
+	*resizes = client->newFBSizePending;
+	if (*resizes) {
 		session->told_width = screen->width;
 		session->told_height = screen->height;
 		session->size_wanted = 0;
+		return 1;
 	}
-	session->taken = session->posted;
-	return region;
+	sraRgnAnd(update->picture, client->requestedRegion);
+	sraRgnSubtract(client->modifiedRegion, update->picture);
+	sraRgnMakeEmpty(client->requestedRegion);
+	update->with_cursor = client->enableCursorShapeUpdates
+		&& client->cursorWasChanged;
+	if (update->with_cursor)
+		client->cursorWasChanged = FALSE;
+	vnc_claim_overlays(session, update->picture, update->overlays);
+	return 1;
 }
 
 /* -- the thread */
@@ -177,62 +194,6 @@ static void send_leds(struct session *session)
 		vnc_stop(session, VNC_CLOSED);
 }
 
-/* Send one slice as an update of its own. What the client has asked for since
- * the first one began is not answered by it. busy is held. */
-static void send_slice(rfbClientPtr client, sraRegionPtr slice, int is_first)
-{
-	sraRegionPtr later;
-
-	pthread_mutex_lock(&client->updateMutex);
-	later = is_first ? sraRgnCreate()
-		: sraRgnCreateRgn(client->requestedRegion);
-	sraRgnOr(client->requestedRegion, slice);
-	pthread_mutex_unlock(&client->updateMutex);
-	rfbSendFramebufferUpdate(client, slice);
-	pthread_mutex_lock(&client->updateMutex);
-	sraRgnOr(client->requestedRegion, later);
-	pthread_mutex_unlock(&client->updateMutex);
-	sraRgnDestroy(later);
-}
-
-/* Send what the client has asked for of a region, in slices if the picture is
- * large: the encoders of RRE and ZRLE keep all that they make of a rectangle
- * before they send it, and Domain R has not as much memory. After a freeze no
- * further slice begins. busy is held.
- * freezes: the count that the update has begun with. */
-static void send_picture(struct session *session, sraRegionPtr region,
-			 uint32_t freezes)
-{
-	rfbClientPtr client = session->client;
-	rfbScreenInfoPtr screen = session->screen;
-	int rows = SLICE_SIZE / screen->paddedWidthInBytes, top, sent = 0;
-	sraRegionPtr due, slice;
-
-	if (rows == 0)
-		rows = 1;
-	pthread_mutex_lock(&client->updateMutex);
-	due = sraRgnCreateRgn(client->requestedRegion);
-	pthread_mutex_unlock(&client->updateMutex);
-	if (rows >= screen->height || client->newFBSizePending
-	    || !sraRgnAnd(due, region)) {
-		rfbSendFramebufferUpdate(client, region);
-		sraRgnDestroy(due);
-		return;
-	}
-	for (top = 0; top < screen->height; top += rows) {
-		if (client->state == RFB_SHUTDOWN
-		    || (!session->shows_blank
-			&& atomic_load(session->server->freezes) != freezes))
-			break;
-		/* What of it is below the picture is in no region. */
-		slice = sraRgnCreateRect(0, top, screen->width, top + rows);
-		if (sraRgnAnd(slice, due))
-			send_slice(client, slice, sent++ == 0);
-		sraRgnDestroy(slice);
-	}
-	sraRgnDestroy(due);
-}
-
 /* Send an update if one is due. The input thread changes what the encoders
  * run with only while it holds busy, and this thread changes the size and the
  * picture: nothing of that moves while an encoder runs. */
@@ -241,48 +202,32 @@ static void send_update(struct session *session)
 	rfbClientPtr client = session->client;
 	struct vnc_server *server = session->server;
 	struct timespec began;
-	struct overlay overlays[OVERLAYS];
-	sraRegionPtr region;
-	uint32_t freezes = 0, taken = 0;
-	int with_pixels = 0, failed = 0, only_overlays = 0, index;
+	struct update update;
+	uint32_t taken;
+	int due, resizes, failed = 0;
 
 	pthread_mutex_lock(&session->busy);
 	pthread_mutex_lock(&client->updateMutex);
-	region = begin(session);
-	if (region != NULL) {
-		/* The count that is_open has seen, or else it is over. */
-		freezes = session->opened;
-		with_pixels = !session->shows_blank;
-		if (with_pixels)
-			session->fresh = 0;
-		taken = session->taken;
-		only_overlays = vnc_claim_overlays(session, region, overlays)
-			&& sraRgnEmpty(region);
-	}
+	due = begin(session, &update, &resizes);
+	taken = session->taken;
 	pthread_mutex_unlock(&client->updateMutex);
-	if (region != NULL) {
+	if (due) {
 		vnc_tell_taken(server, taken);
 		clock_gettime(CLOCK_MONOTONIC, &began);
 		hold_segments(client, 1);
-		if (!only_overlays)
-			send_picture(session, region, freezes);
-		for (index = 0; index < OVERLAYS; index++) {
-			if (overlays[index].region == NULL)
-				continue;
-			if (client->state != RFB_SHUTDOWN)
-				vnc_send_overlay(session, &overlays[index]);
-			sraRgnDestroy(overlays[index].region);
-		}
+		failed = resizes
+			? !rfbSendFramebufferUpdate(client, update.picture)
+			: !vnc_write_update(session, &update);
 		hold_segments(client, 0);
-		sraRgnDestroy(region);
-		failed = client->state == RFB_SHUTDOWN;
+		vnc_free_update(&update);
 	}
 	pthread_mutex_unlock(&session->busy);
-	if (region == NULL)
+	if (!due)
 		return;
 	/* The pixels were read before the count is. */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (with_pixels && atomic_load(server->freezes) != freezes) {
+	if (update.with_pixels
+	    && atomic_load(server->freezes) != update.freezes) {
 		pthread_mutex_lock(&client->updateMutex);
 		session->stale = 1;
 		pthread_mutex_unlock(&client->updateMutex);

@@ -3,9 +3,7 @@
  *
  * What lies over the picture: a banner, and the guest's pointer for a client
  * that draws none. Neither is written into the frame buffer, which others see,
- * too: an update that touches one is sent in parts. The library finds pixels by
- * their place on the screen, so for such a part the screen is made to lie where
- * these pixels are.
+ * too: what of an update touches one is taken from other pixels.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -104,28 +102,11 @@ static void claim_pointer(struct session *session, sraRegionPtr region,
 	}
 }
 
-int vnc_claim_overlays(struct session *session, sraRegionPtr region,
-		       struct overlay overlays[OVERLAYS])
+void vnc_claim_overlays(struct session *session, sraRegionPtr region,
+			struct overlay overlays[OVERLAYS])
 {
-	memset(overlays, 0, OVERLAYS * sizeof(*overlays));
-	if (session->shows_blank || session->client->newFBSizePending)
-		return 0;
+	if (session->shows_blank)
+		return;
 	claim_banner(session, region, &overlays[0]);
 	claim_pointer(session, region, &overlays[1]);
-	return overlays[0].region != NULL || overlays[1].region != NULL;
-}
-
-void vnc_send_overlay(struct session *session, const struct overlay *overlay)
-{
-	rfbClientPtr client = session->client;
-	rfbScreenInfoPtr screen = session->screen;
-	char *framebuffer = screen->frameBuffer;
-
-	pthread_mutex_lock(&client->updateMutex);
-	sraRgnOr(client->requestedRegion, overlay->region);
-	pthread_mutex_unlock(&client->updateMutex);
-	screen->frameBuffer = overlay->pixels
-		- (size_t)overlay->top * screen->paddedWidthInBytes;
-	rfbSendFramebufferUpdate(client, overlay->region);
-	screen->frameBuffer = framebuffer;
 }
