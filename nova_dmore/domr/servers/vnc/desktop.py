@@ -151,9 +151,7 @@ class Desktop:
              screen: screen_module.Screen) -> None:
         """Tell the clients what has changed."""
         if changes.resized or (changes.opened and self._cleared):
-            self._cleared = False
-            self._sessions.resize(*screen.size)
-            self._draw()
+            self._resize()
         lights = screen.leds()
         if changes.leds and lights is not None:
             self._hands.locks.told(lights)
@@ -200,12 +198,18 @@ class Desktop:
         if begins_anew or not self._instance.takes_input:
             # The rest of it would be for a boot loader.
             self._hands.cancel_paste()
-        if self._is_off:
-            self._cleared = True
-            self._sessions.resize(0, 0)
-        elif self._cleared and self._screen.good:
-            self._cleared = False
-            self._sessions.resize(*self._screen.size)
+        if self._is_off or (self._cleared and self._screen.good):
+            self._resize()
+        else:
+            self._draw()
+
+    def _resize(self) -> None:
+        """Have clients see the picture; none of an instance that is off,
+        though its QEMU may have a display before its start and after its end.
+        """
+        self._cleared = self._is_off
+        self._sessions.resize(*((0, 0) if self._cleared
+                                else self._screen.size))
         self._draw()
 
     def _draw(self, is_coming: bool = False) -> None:

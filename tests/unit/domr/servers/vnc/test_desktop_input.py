@@ -70,6 +70,15 @@ class DesktopTest(desktop_case.Case):
                           self.screen)
         self.assertEqual((64, 48), self.sessions.sizes[-1])
 
+    async def test_a_display_of_one_that_is_off_is_not_shown(self) -> None:
+        """A QEMU that has not begun yet, or whose guest has ended, has one."""
+        self.tell(State.OFF)
+        self.desktop.show(domr_display.DisplayChanges(
+            opened=True, resized=True), self.screen)
+        self.assertEqual((0, 0), self.sessions.sizes[-1])
+        self.tell(State.RUNNING)
+        self.assertEqual((64, 48), self.sessions.sizes[-1])
+
     async def test_nobody_waits_for_the_picture_of_one_that_is_off(self
                                                                    ) -> None:
         self.screen.good = False
