@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from keystoneauth1 import adapter
 from keystoneauth1 import exceptions
 from keystoneauth1 import loading
+from keystoneauth1.loading import session as session_loading
+from keystoneauth1 import session as session_module
 from oslo_config import cfg
 
 from nova_dmore import exception
@@ -32,6 +34,38 @@ _Made = TypeVar('_Made')
 _GONE = ('DELETED', 'SOFT_DELETED')
 
 
+class _Session(session_module.Session):     # type: ignore[misc]
+    """Ends with the limit, whatever asks: also keystoneauth itself, for a
+    token and for versions. A server that takes a connection and never answers
+    would keep the process for ever otherwise, and with it the lock that all
+    other log-ins wait for.
+
+    :ivar deadline: by the monotonic clock
+    """
+
+    deadline = 0.0
+
+    def request(self, *arguments: Any, **more: Any) -> Any:
+        """See there.
+
+        :raises exceptions.ConnectTimeout: there is no time left
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise exceptions.ConnectTimeout(
+                'Nova, Neutron and Keystone take too long; see [gateway] '
+                'limit_seconds')
+        return super().request(*arguments, **{
+            **more, 'timeout': min(left, _REQUEST_S)})
+
+
+class _Loader(session_loading.Session):     # type: ignore[misc]
+
+    @property
+    def plugin_class(self) -> type[_Session]:
+        return _Session
+
+
 class Cloud:
     """:param given: the options
     :param limit_s: so long all requests may take
@@ -40,11 +74,10 @@ class Cloud:
 
     def __init__(self, given: options.Options, limit_s: float) -> None:
         self._network = given.management_network
-        self._deadline = time.monotonic() + limit_s
         try:
             auth = loading.load_auth_from_conf_options(
                 given.conf, options.NAME)
-            session = loading.load_session_from_conf_options(
+            session = _Loader().load_from_conf_options(
                 given.conf, options.NAME, auth=auth)
         except (exceptions.ClientException, cfg.Error) as error:
             raise exception.ConfigurationError(
@@ -53,6 +86,8 @@ class Cloud:
             raise exception.ConfigurationError(
                 '[gateway] auth_type is not set; give the credentials as '
                 '[neutron] has them')
+        assert isinstance(session, _Session)    # its loader has made it
+        session.deadline = time.monotonic() + limit_s
         common = {'session': session, 'interface': given.interface,
                   'region_name': given.region_name}
         self._session = session
@@ -132,15 +167,9 @@ class Cloud:
         :raises exception.ServiceAwayError: it cannot be had, or in time
         """
         while True:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise exception.ServiceAwayError(
-                    'Nova and Neutron take too long; see [gateway] '
-                    'limit_seconds')
             try:
                 answer = service.get(
-                    path, params={**query, 'limit': _PAGE},
-                    timeout=min(left, _REQUEST_S)).json()
+                    path, params={**query, 'limit': _PAGE}).json()
                 found, links = answer[kind], answer.get(f'{kind}_links', [])
                 made = [make(each) for each in found]
                 last = found and (found[-1]['keypair']['name']

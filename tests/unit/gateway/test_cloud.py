@@ -2,7 +2,9 @@
 """What is asked of Nova and Neutron, and what is made of their answers."""
 
 import pathlib
+import socket
 import tempfile
+import time
 
 from oslotest import base
 
@@ -125,6 +127,16 @@ class CloudTest(base.BaseTestCase):
     def test_no_answer_within_the_limit(self):
         self.assertRaises(exception.ServiceAwayError,
                           self._cloud(limit_s=0.0).addresses)
+
+    def test_keystone_takes_connections_and_does_not_answer(self):
+        """The process would have the others' lock for ever."""
+        with socket.create_server(('127.0.0.1', 0)) as silent:
+            where = 'http://{}:{}/v3'.format(*silent.getsockname())
+            begun = time.monotonic()
+            self.assertRaises(
+                exception.ServiceAwayError,
+                self._cloud(limit_s=0.5, auth_url=where).addresses)
+            self.assertLess(time.monotonic() - begun, 5)
 
     def test_answers_that_are_none(self):
         for wrong in ({}, {'servers': 5}, {'servers': [None]},
