@@ -67,7 +67,7 @@ def _bring_up_to_date(config: pathlib.Path, store: store_module.Store,
                       whole: bool = False) -> None:
     """Ask the cloud if what is known has expired.
 
-    :param whole: all of a large cloud, and nothing that is out of date
+    :param whole: all of a large cloud anew, and nothing that is out of date
     """
     # What it needs to ask takes half a second to load.
     from nova_dmore.gateway import cloud as cloud_module
@@ -75,14 +75,27 @@ def _bring_up_to_date(config: pathlib.Path, store: store_module.Store,
     given = options.read([str(config)])
     limit_s = _WHOLE_S if whole else given.limit_seconds
 
-    def refresh(index: index_module.Index) -> index_module.Index:
+    def asked(index: index_module.Index, now: float) -> index_module.Index:
         cloud = cloud_module.Cloud(given, limit_s)
-        now = time.time()
         # First these: the instances that they are of are known then.
         addresses = cloud.addresses()
         return index_module.updated(
             index, now, given.ssh_port, addresses,
             cloud.changed(index.since(now)), cloud.keys_of)
+
+    def refresh(index: index_module.Index) -> index_module.Index:
+        now = time.time()
+        if whole:
+            return asked(index.to_be_read_anew(), now)
+        try:
+            return asked(index, now)
+        except exception.ServiceAwayError as error:
+            later = index.without_reading_anew(now)
+            if later is None:
+                raise
+            # All of a large cloud takes longer than anybody waits here.
+            _log(f'asks for changes alone: {error}')
+            return asked(later, time.time())
 
     store_module.bring_up_to_date(
         store, refresh, limit_s, given.cache_seconds,

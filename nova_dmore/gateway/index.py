@@ -22,7 +22,8 @@ FILE_MAX = 1 << 27
 #: Seconds by which the clocks of the gateway and of Nova's database may
 #: differ.
 CLOCKS_S = 300.0
-#: Seconds after which all is read anew: Nova forgets deleted instances.
+#: Seconds after which all is read anew, if there is time for that: Nova forgets
+#: deleted instances, and leaves out those of a cell that does not answer.
 WHOLE_S = 86400.0
 
 
@@ -47,7 +48,7 @@ class Index:
     """What is known.
 
     :ivar read_at: when Nova was last asked, in seconds since 1970
-    :ivar begun_at: when all was read anew
+    :ivar begun_at: when all was read anew, or was to be
     :ivar servers: by uuid
     :ivar addresses: of their consoles, by uuid
     :ivar port: of all consoles
@@ -78,6 +79,19 @@ class Index:
         if not 0 <= now - self.begun_at < WHOLE_S or self.read_at > now:
             return None
         return self.read_at - CLOCKS_S
+
+    def to_be_read_anew(self) -> 'Index':
+        """The same, where :meth:`since` is None."""
+        return dataclasses.replace(self, begun_at=0.0)
+
+    def without_reading_anew(self, now: float) -> 'Index | None':
+        """The same, where changes alone are asked for until another
+        :data:`WHOLE_S` have passed; None if they are already, or if nothing is
+        known that could change, or the clock was set back since."""
+        if self.since(now) is not None or not (
+                0 < self.begun_at <= self.read_at <= now):
+            return None
+        return dataclasses.replace(self, begun_at=now)
 
 
 def _shared_out(of_users: Iterable[list[str]]) -> list[str]:

@@ -22,10 +22,12 @@ PAGE = 2
 def state():
     """What there is: nothing but the management network.
 
-    Key pairs are by user and name.
+    Key pairs are by user and name. With ``too_large`` a list of all instances
+    takes too long.
     """
     return {'networks': [{'id': NETWORK, 'name': 'consoles'}], 'ports': [],
-            'servers': [], 'keypairs': {}, 'down': False}
+            'servers': [], 'keypairs': {}, 'down': False,
+            'too_large': False}
 
 
 def server(uuid, user, key_name, **others):
@@ -86,6 +88,9 @@ class FakeCloud:
             status = 401
         elif there['down']:
             status = 503
+        elif there.get('too_large') and url.path.endswith('/detail') and (
+                'changes-since' not in query):
+            status = 504
         else:
             uuid = url.path.rpartition('/compute/servers/')[2]
             one = [each for each in there['servers'] if each['id'] == uuid]

@@ -2,6 +2,7 @@
 """The command as sshd runs it."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import pathlib
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from unittest import mock
 
 from oslotest import base
@@ -17,6 +19,7 @@ import nova_dmore
 from nova_dmore.gateway import cli
 from nova_dmore.gateway import consoles
 from nova_dmore.gateway import hosts
+from nova_dmore.gateway import index
 from nova_dmore.gateway import store
 from tests.unit.gateway import fake_cloud
 from tests.unit.gateway import fakes
@@ -138,6 +141,45 @@ class CommandTest(base.BaseTestCase):
         self.there['ports'].pop()
         self.assertEqual((0, '1 consoles of 2 instances\n'),
                          self._run('refresh')[:2])
+
+    def test_a_large_cloud_a_day_later(self):
+        self._keys(KEY)
+        now = time.time()
+        self.store.save(dataclasses.replace(
+            self.store.load(), read_at=now - 7200,
+            begun_at=now - index.WHOLE_S - 10))
+        self.store.expire_in(0)
+        self.there['too_large'] = True
+        self.there['servers'].append(
+            fake_cloud.server(fakes.MAIL, 'ann', 'laptop'))
+        self.there['ports'].append(fake_cloud.port(fakes.MAIL, '192.0.2.7'))
+        wanted = (0, consoles.authorized_keys_line(
+            KEY, {fakes.WEB: '192.0.2.5', fakes.MAIL: '192.0.2.7'}, 2222)
+            + '\n')
+        self.assertEqual(wanted, self._keys(KEY)[:2])
+        # It is not tried again by each log-in.
+        self.store.expire_in(0)
+        asked = len(self.fake.requests)
+        self.assertEqual(wanted, self._keys(KEY)[:2])
+        self.assertIn('changes-since', [
+            query for path, query, _version in self.fake.requests[asked:]
+            if path.endswith('/detail')][0])
+
+    def test_a_large_cloud_of_which_nothing_is_known(self):
+        self.there['too_large'] = True
+        self.assertEqual((1, ''), self._keys(KEY)[:2])
+
+    def test_refresh_reads_all_anew(self):
+        """Also what changed while its cell did not answer."""
+        self._keys(KEY)
+        kept = self.store.load()
+        self.store.save(dataclasses.replace(kept, servers={
+            fakes.WEB: kept.servers[fakes.WEB]}))
+        self.assertEqual('2 consoles of 2 instances\n',
+                         self._run('refresh')[1])
+        self.assertNotIn('changes-since', [
+            query for path, query, _version in self.fake.requests
+            if path.endswith('/detail')][-1])
 
     def test_without_the_hosts_file_addresses_still_lead_there(self):
         (self.folder / 'hosts').unlink()
