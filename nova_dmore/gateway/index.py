@@ -22,8 +22,8 @@ FILE_MAX = 1 << 27
 #: Seconds by which the clocks of the gateway and of Nova's database may
 #: differ.
 CLOCKS_S = 300.0
-#: Seconds after which all is read anew, if there is time for that: Nova forgets
-#: deleted instances, and leaves out those of a cell that does not answer.
+#: Seconds after which all is read anew, if there is time for that: Nova
+#: forgets deleted instances, and leaves out those of a cell that is silent.
 WHOLE_S = 86400.0
 
 

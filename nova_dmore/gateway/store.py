@@ -147,10 +147,12 @@ def bring_up_to_date(
             if not store.is_fresh():
                 store.save(refresh(store.load()))
                 store.expire_in(cache_s)
-    except (exception.ServiceAwayError, ValueError) as error:
+    except (exception.ServiceAwayError, OSError, ValueError) as error:
         age = time.time() - store.load().read_at
         if not 0 <= age <= stale_s:
             raise exception.ServiceAwayError(str(error)) from error
         log(f'goes by what was true {age:.0f} s ago: {error}')
-        # What fails is not tried again by each log-in.
-        store.expire_in(min(cache_s, stale_s - age))
+        # What fails is not tried again by each log-in, unless that cannot be
+        # written either.
+        with contextlib.suppress(OSError):
+            store.expire_in(min(cache_s, stale_s - age))

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The file of what is known, and who asks anew."""
 
+import errno
+import os
 import pathlib
 import tempfile
 import threading
 import time
+from unittest import mock
 
 from oslotest import base
 
@@ -123,6 +126,19 @@ class StoreTest(base.BaseTestCase):
         # And nobody waits again for what fails.
         self.assertEqual(before, self._current(self._fail))
         self.assertEqual(1, len(self.asked))
+
+    def test_a_disk_that_takes_nothing(self):
+        """As if Nova were away."""
+        before = known(age_s=30)
+        self.store.save(before)
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with mock.patch.object(pathlib.Path, 'write_text', side_effect=full):
+            self.assertEqual(before, self._current(self._refresh))
+        self.assertIn('No space left', self.said[0])
+        self.store.save(known(age_s=90))
+        with mock.patch.object(pathlib.Path, 'write_text', side_effect=full):
+            self.assertRaises(exception.ServiceAwayError, self._current,
+                              self._refresh)
 
     def test_and_then_no_more(self):
         self.store.save(known(age_s=90))
