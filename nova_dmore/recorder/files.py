@@ -13,11 +13,13 @@ import json
 import logging
 import os
 import pathlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from nova_dmore.channel import text as channel_text
+from nova_dmore.hostd import folders
 from nova_dmore.recorder import cast
 
 LOG = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ _SHARES = 4
 #: ... and how many there are at most: one whose bytes do not follow those
 #: before is begun, however small it is.
 _FILES_MAX = 64
+#: Their names sort by the time at which they were begun.
+_NAME = re.compile(r'[0-9]{8}T[0-9]{6}\.[0-9]{3}Z\.cast')
 _STATE = 'state.json'
 #: Room for the state, in bytes: it is written in place, at once.
 _STATE_SIZE = 1024
@@ -218,13 +222,18 @@ def missing(before: int, offset: int) -> str:
 
 
 def casts(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The files of a folder, the oldest first."""
-    return sorted(folder.glob('*.cast'))
+    """The files of a folder that a recorder has made, the oldest first.
+
+    An operator may keep others there.
+    """
+    return sorted(path for path in folder.glob('*.cast')
+                  if _NAME.fullmatch(path.name))
 
 
 def prune(directory: pathlib.Path, older_than: float, live: set[str],
           instances: set[str] | None = None) -> list[str]:
-    """Remove folders of instances that are not here any more.
+    """Remove folders of instances that are not here any more; what else lies
+    in the directory stays, and so does what cannot be removed.
 
     :param older_than: those into which nothing was written since, in seconds
         since 1970
@@ -233,22 +242,29 @@ def prune(directory: pathlib.Path, older_than: float, live: set[str],
     :returns: the uuids of those that were removed
     """
     removed = []
-    for folder in sorted(directory.iterdir()):
-        name = folder.name
+    for name in sorted(filter(folders.is_uuid, os.listdir(directory))):
         if name in live or (instances is not None and name not in instances):
             continue
-        paths = [*casts(folder), folder / _STATE] if folder.is_dir() else []
-        newest = max((path.stat().st_mtime for path in paths
-                      if path.exists()), default=None)
-        if newest is None or newest > older_than:
-            continue
-        for path in paths:
-            path.unlink(missing_ok=True)
         try:
-            folder.rmdir()
+            if _remove(directory / name, older_than):
+                removed.append(name)
         except OSError as e:
-            # It has files of others.
+            # It has files of others, say.
             LOG.warning('Not removed: %s', channel_text.printable(e))
-            continue
-        removed.append(name)
     return removed
+
+
+def _remove(folder: pathlib.Path, older_than: float) -> bool:
+    """Remove a folder, if nothing was written into it since -> whether it was.
+
+    :raises OSError: something of it stays.
+    """
+    paths = [*casts(folder), folder / _STATE] if folder.is_dir() else []
+    newest = max((path.stat().st_mtime for path in paths if path.exists()),
+                 default=None)
+    if newest is None or newest > older_than:
+        return False
+    for path in paths:
+        path.unlink(missing_ok=True)
+    folder.rmdir()
+    return True

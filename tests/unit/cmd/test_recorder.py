@@ -153,7 +153,7 @@ class ProgramTest(base.BaseTestCase):
         made.append(0, b'x', 1)
         made.close()
         # One that has just been begun.
-        (self.directory / _OTHER / '2.cast').touch()
+        (self.directory / _OTHER / '20990101T000000.000Z.cast').touch()
         self.assertIn(_OTHER, self._manage('list', _OTHER)[1])
         self.assertEqual('[]', self._manage('prune', '--json')[1].strip())
         os.utime(self.directory / _OTHER / 'state.json', (0, 0))

@@ -108,3 +108,15 @@ class RememberedTest(base.BaseTestCase):
             self.assertEqual(0o660, stat.S_IMODE(status.st_mode))
         self.assertFalse(remembered.make_fifos(
             self.uuid, self.folder, os.getgid()))
+
+    def test_what_was_half_made(self):
+        """The service was killed, or had no room, in between."""
+        where = places.of_pair(os.path.join(self.folder, self.uuid)).instance
+        fifos.make_domain_directory(where, os.getgid())
+        os.mkfifo(fifos.path_of(where) + '.in', 0o600)
+        self.assertTrue(remembered.make_fifos(
+            self.uuid, self.folder, os.getgid()))
+        for suffix in ('.in', '.out'):
+            status = os.stat(fifos.path_of(where) + suffix)
+            self.assertTrue(stat.S_ISFIFO(status.st_mode))
+            self.assertEqual(0o660, stat.S_IMODE(status.st_mode))

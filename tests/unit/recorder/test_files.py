@@ -209,6 +209,17 @@ class FilesTest(FilesCase):
         self.assertEqual(3, made.told)
         self.assertEqual([], self.parts())
 
+    def test_what_an_operator_has_put_there(self):
+        """An export, say: it is neither removed nor read as a part."""
+        made = self.open()
+        made.append(0, b'one', 3)
+        (self.folder / 'session.cast').write_text('of the operator')
+        made = self.open(most=1)
+        made.append(3, b'two', 6)
+        self.assertEqual('of the operator',
+                         (self.folder / 'session.cast').read_text())
+        self.assertEqual([(3, b'two')], self.recorded())
+
 
 class PruneTest(FilesCase):
 
@@ -225,6 +236,25 @@ class PruneTest(FilesCase):
         self.assertEqual([UUID], files.prune(self.directory, now + 1, set()))
         self.assertEqual({OTHER, 'stranger'},
                          {path.name for path in self.directory.iterdir()})
+
+    def test_folders_of_others_stay(self):
+        self.open().append(0, b'x', 1)
+        (path,) = files.casts(self.folder)
+        kept = self.directory / 'kept'
+        self.folder.rename(kept)
+        self.assertEqual([], files.prune(
+            self.directory, kept.stat().st_mtime + 60, set()))
+        self.assertTrue((kept / path.name).exists())
+
+    def test_one_that_cannot_be_removed_keeps_none_of_the_others(self):
+        for uuid in (UUID, OTHER):
+            files.Files(self.directory / uuid, 1 << 20, 'here',
+                        lambda: self.now).append(0, b'x', 1)
+        (path,) = files.casts(self.folder)
+        path.unlink()
+        path.mkdir()
+        self.assertEqual([OTHER], files.prune(
+            self.directory, path.stat().st_mtime + 60, set()))
 
     def test_files_of_others_stay(self):
         self.open().append(0, b'x', 1)
