@@ -59,11 +59,12 @@ class Remembered:
 def make_fifos(instance: str, run_dir: str, qemu_group: int | None) -> bool:
     """Have what the QEMU of an instance does not start without.
 
-    :returns: whether it was not there: the host was booted since.
+    :returns: whether it was not there: the host was booted since, or the
+        service ended while it made it.
     :raises OSError: it cannot be made.
     """
     directory = places.of_pair(os.path.join(run_dir, instance)).instance
-    if os.path.exists(directory):
+    if fifos.are_there(directory):
         return False
     fifos.make_domain_directory(directory, qemu_group)
     fifos.make(directory, fifos.mode_for(qemu_group), qemu_group)

@@ -72,17 +72,36 @@ def make(directory: str, mode: int, group: int | None) -> None:
     :raises OSError: they cannot be made, or something else is there.
     """
     for path in _paths(directory):
-        try:
-            os.mkfifo(path, 0o600)
-        except FileExistsError:
-            continue        # libvirt may have given it to QEMU's user
-        made = _open(path, os.O_RDWR)
+        # Libvirt may have given it to QEMU's user.
+        if not os.path.lexists(path):
+            _make(path, mode, group)
+
+
+def _make(path: str, mode: int, group: int | None) -> None:
+    """Have a FIFO that QEMU may open as soon as it is found there: one that
+    its maker left before that would be taken for a whole one."""
+    scratch = f'{path}.{os.getpid()}'
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(scratch)
+    os.mkfifo(scratch, 0o600)
+    try:
+        made = _open(scratch, os.O_RDWR)
         try:
             if group is not None:
                 os.fchown(made, -1, group)
             os.fchmod(made, mode)
         finally:
             os.close(made)
+        with contextlib.suppress(FileExistsError):
+            # Somebody else may have been faster.
+            os.link(scratch, path)
+    finally:
+        os.unlink(scratch)
+
+
+def are_there(directory: str) -> bool:
+    """Whether something is in the place of both."""
+    return all(map(os.path.lexists, _paths(directory)))
 
 
 def open_both(directory: str) -> tuple[int, int]:

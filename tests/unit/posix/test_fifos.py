@@ -6,6 +6,7 @@ import pathlib
 import stat
 import tempfile
 import unittest
+from unittest import mock
 
 from nova_dmore.posix import fifos
 
@@ -54,6 +55,19 @@ class FifosTest(unittest.TestCase):
         os.write(output, b'x')
         self.assertRaises(BlockingIOError, os.read,
                           self._open(self.one)[1], 10)
+
+    def test_a_fifo_is_there_when_it_can_be_used(self):
+        """Who is killed in between leaves none that QEMU may not open."""
+        with mock.patch.object(os, 'fchmod', side_effect=OSError):
+            self.assertRaises(OSError, fifos.make, self.one, 0o660,
+                              os.getgid())
+        self.assertEqual([], os.listdir(self.one))
+        fifos.make(self.one, 0o660, os.getgid())
+        self.assertEqual(['serial0.in', 'serial0.out'],
+                         sorted(os.listdir(self.one)))
+        for name in os.listdir(self.one):
+            self.assertEqual(0o660, stat.S_IMODE(os.stat(
+                os.path.join(self.one, name)).st_mode))
 
     def test_what_is_no_fifo_is_not_shared(self):
         secret = pathlib.Path(self.one, 'secret')
