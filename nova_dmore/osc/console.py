@@ -2,9 +2,11 @@
 """``openstack console ssh`` and ``openstack console pair show``."""
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -98,6 +100,33 @@ def _of_gateway(place: places.Gateway, instance: str, identity: str | None
         ) from error
 
 
+def run(command: Sequence[str]) -> int:
+    """Be a user's ``ssh``, as his shell sees it -> its status, or what a shell
+    has for a signal that has ended it.
+
+    When it suspends itself ("~^Z") this process stops, too: else the shell
+    would not know, and nobody had the terminal.
+    """
+    with subprocess.Popen(command) as process:
+        try:
+            while hasattr(os, 'waitid'):        # not on Windows
+                seen = os.waitid(os.P_PID, process.pid,
+                                 os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                if seen is None or seen.si_code != os.CLD_STOPPED:
+                    break
+                # So that it is not seen again; it may have gone on since.
+                with contextlib.suppress(ChildProcessError):
+                    os.waitid(os.P_PID, process.pid,
+                              os.WSTOPPED | os.WNOHANG)
+                # What goes on with this one goes on with its group.
+                os.kill(os.getpid(), signal.SIGSTOP)
+            status = process.wait()
+        except BaseException:       # also a user's Ctrl-C
+            process.kill()
+            raise
+    return status if status >= 0 else 128 - status
+
+
 def add_console_arguments(parser: argparse.ArgumentParser
                           ) -> argparse.ArgumentParser:
     """Add the arguments of a command that connects to a console."""
@@ -181,8 +210,7 @@ class SshConsole(command.Command):    # type: ignore[misc]
         connection = Connection(self.app, parsed_args)
         # Before: it may take minutes until ssh gives up.
         was_silent = connection.says_whether_silent()
-        status = subprocess.run(connection.ssh(parsed_args.options),
-                                check=False).returncode
+        status = run(connection.ssh(parsed_args.options))
         if status == SSH_FAILED and not was_silent:
             connection.says_whether_silent()
         return status

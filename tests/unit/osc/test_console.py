@@ -5,6 +5,10 @@ import configparser
 import importlib
 import os
 import pathlib
+import signal
+import subprocess
+import sys
+import threading
 from unittest import mock
 
 from keystoneauth1 import exceptions as keystone_exceptions
@@ -40,6 +44,30 @@ class CommandTest(command_case.CommandCase):
         self.assertEqual(f'-l console -T gw {fakes.WEB}', ask)
         self.assertTrue(first.endswith(f' -l console {fakes.WEB}'), first)
         self.assertTrue(second.endswith(f' -l console -v {fakes.WEB}'))
+
+    def test_ssh_that_a_signal_ends(self):
+        """As a shell tells it."""
+        (self.folder / 'ssh').write_text('#!/bin/sh\nkill -TERM $$\n')
+        self.known_hosts.write_text(f'{fakes.WEB} {KEY}\n')
+        self.assertEqual(128 + signal.SIGTERM, self._ssh('--gateway', 'gw'))
+
+    def test_ssh_that_suspends_itself(self):
+        """With "~^Z": the shell gets its terminal back, and "fg" goes on."""
+        (self.folder / 'ssh').write_text('#!/bin/sh\nkill -STOP $$\nexit 7\n')
+        with subprocess.Popen(
+                [sys.executable, '-c',
+                 'import sys; from nova_dmore.osc import console; '
+                 'sys.exit(console.run(["ssh"]))'],
+                cwd=ROOT, start_new_session=True) as process:
+            watch = threading.Timer(60, os.killpg, (
+                process.pid, signal.SIGKILL))
+            watch.start()
+            seen = os.waitid(os.P_PID, process.pid,
+                             os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            os.killpg(process.pid, signal.SIGCONT)
+            status = process.wait()
+            watch.cancel()
+        self.assertEqual((os.CLD_STOPPED, 7), (seen.si_code, status))
 
     def test_the_gateway_of_the_environment(self):
         os.environ['OS_DMORE_GATEWAY'] = 'me@gw:2222'
