@@ -9,9 +9,13 @@ from typing import Any
 
 from nova_dmore.cmd.manage import output
 from nova_dmore.cmd import settings
+from nova_dmore import exception
 
 #: How often a host is asked how far it has come, in seconds.
 _POLL_S = 2.0
+#: How long one may give no answer while it works, in seconds: its nova-compute
+#: may be starting anew.
+_SILENT_S = 120.0
 _COLUMNS = {'instance_uuid': 'Instance', 'state': 'State', 'when': 'When',
             'image_short': 'Image', 'newest_short': 'Newest',
             'error': 'Error'}
@@ -79,7 +83,13 @@ def _api(arguments: argparse.Namespace) -> tuple[Any, Any, str]:
 
 def _rebuild(arguments: argparse.Namespace) -> output.Text:
     api, context, host = _api(arguments)
-    api.rebuild(context, host, arguments.server)
+    try:
+        api.rebuild(context, host, arguments.server)
+    except exception.NoAnswerError as error:
+        return output.Text(
+            f'{arguments.server} may have a new Domain R, or get one: {error}',
+            {'instance_uuid': arguments.server, 'outcome': 'unknown',
+             'error': str(error)}, output.Status.INCOMPLETE)
     return output.Text(
         f'{arguments.server} has a new Domain R',
         {'instance_uuid': arguments.server, 'outcome': 'rebuilt'})
@@ -106,20 +116,42 @@ def renewed(api: Any, context: Any, host: str, arguments: argparse.Namespace
         rows = [row for row in rows if row['instance_uuid'] in uuids]
     if arguments.when != 'now' or arguments.no_wait:
         return _table(rows)
-    wanted = {row['instance_uuid'] for row in rows}
     said: dict[str, str] = {}
+    silent_since = None
     while True:
         for row in rows:
             uuid, state = row['instance_uuid'], row['state']
             if said.get(uuid) != state:
                 said[uuid] = state
                 print(f'{uuid} {state}', file=sys.stderr)
-        if not any(row['state'] in _UNDER_WAY and not row['error']
-                   for row in rows):
+        if not any(_is_under_way(row) for row in rows):
             return _table(rows)
         time.sleep(_POLL_S)
-        rows = [row for row in api.renewals(context, host)
-                if row['instance_uuid'] in wanted]
+        try:
+            rows = _later(rows, api.renewals(context, host))
+            silent_since = None
+        except exception.DMoreError as error:
+            # It may be starting anew; what it was asked for it goes on with.
+            print(error, file=sys.stderr)
+            silent_since = silent_since or time.monotonic()
+            if time.monotonic() - silent_since > _SILENT_S:
+                return _table([
+                    {**row, 'error': f'nobody can tell: {error}'}
+                    if _is_under_way(row) else row for row in rows])
+
+
+def _is_under_way(row: dict[str, Any]) -> bool:
+    return row['state'] in _UNDER_WAY and not row['error']
+
+
+def _later(rows: list[dict[str, Any]], told: list[dict[str, Any]]
+           ) -> list[dict[str, Any]]:
+    """What has become of some pairs, as a host tells of all that it has."""
+    now = {row['instance_uuid']: row for row in told}
+    return [now.get(row['instance_uuid'], {
+        **row, 'state': 'gone', 'when': None,
+        'error': 'it has left this host, or was deleted'}
+        if _is_under_way(row) else row) for row in rows]
 
 
 def _table(rows: list[dict[str, Any]]) -> output.Table:

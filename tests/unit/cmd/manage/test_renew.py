@@ -86,6 +86,37 @@ class RenewTest(base.BaseTestCase):
         self.api.renew.side_effect = exception.NoAnswerError('away')
         self.assertRaises(exception.NoAnswerError, self._renew, 'renew')
 
+    def test_it_does_not_answer_for_a_while(self):
+        """It may be started anew: the renewals go on then."""
+        self.api.renew.return_value = [row('renewing')]
+        self.api.renewals.side_effect = [
+            exception.NoAnswerError('away'), exception.ImageError('Glance'),
+            [row('newest')]]
+        self.assertEqual(output.Status.DONE, self._renew('renew').status)
+        self.assertIn('away', self.progress.getvalue())
+
+    def test_it_answers_no_more(self):
+        """What it was asked for may be done: that is not "nothing"."""
+        self.useFixture(fixtures.MockPatchObject(renew, '_SILENT_S', 0.05))
+        self.api.renew.return_value = [row('renewing')]
+        self.api.renewals.side_effect = exception.NoAnswerError('away')
+        answer = self._renew('renew')
+        self.assertEqual(output.Status.INCOMPLETE, answer.status)
+        self.assertEqual('renewing', answer.rows[0]['state'])
+        self.assertIn('away', answer.rows[0]['error'])
+
+    def test_a_pair_that_leaves_meanwhile(self):
+        """It was not renewed here."""
+        self.api.renew.return_value = [row('waits')]
+        self.api.renewals.return_value = []
+        for words in (('renew',), ('pair', 'renew', fakes.UUID)):
+            answer = self._renew(*words)
+            self.assertEqual(output.Status.INCOMPLETE, answer.status)
+            self.assertEqual(
+                [(fakes.UUID, 'gone')],
+                [(each['instance_uuid'], each['state'])
+                 for each in answer.rows])
+
     def test_rebuild(self):
         with mock.patch.object(renew, '_api', return_value=(
                 self.api, 'context', 'c2')):
@@ -96,6 +127,16 @@ class RenewTest(base.BaseTestCase):
         self.assertEqual(
             {'instance_uuid': fakes.UUID, 'outcome': 'rebuilt'},
             json.loads(answer.shown(True)))
+
+    def test_a_rebuild_of_which_nobody_can_tell(self):
+        """It may be done: that is not "nothing"."""
+        self.api.rebuild.side_effect = exception.NoAnswerError('too late')
+        with mock.patch.object(renew, '_api', return_value=(
+                self.api, 'context', 'c2')):
+            answer = renew._rebuild(argparse.Namespace(server=fakes.UUID))
+        self.assertEqual(output.Status.INCOMPLETE, answer.status)
+        self.assertIn('too late', answer.shown(False))
+        self.assertEqual('unknown', json.loads(answer.shown(True))['outcome'])
 
     def test_who_waits_for_ever(self):
         """A pair that is migrated waits; the command does not hang for one
