@@ -5,7 +5,10 @@ import contextlib
 import io
 import json
 import os
+import signal
 import threading
+import time
+import types
 
 import fixtures
 from oslotest import base
@@ -87,6 +90,21 @@ class SessionTest(base.BaseTestCase):
         status, _, errors = self._run('end', self.pair.uuid, '1')
         self.assertEqual(output.Status.ERROR, status)
         self.assertIn('no session 1', errors)
+
+    def test_a_pair_that_is_gone_before_it_tells(self):
+        """It was asked for: that is not "nothing"."""
+        keeper = self.pair.client.status().pid
+
+        def end(_seconds):
+            """As the command waits for what becomes of it."""
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(keeper, signal.SIGKILL)
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.cmd.manage.session.time', types.SimpleNamespace(
+                monotonic=time.monotonic, sleep=end)))
+        status, printed, _ = self._run('end', '--json', self.pair.uuid, '1')
+        self.assertEqual(output.Status.INCOMPLETE, status)
+        self.assertIsNone(json.loads(printed)['ended'])
 
     def test_a_domain_r_that_does_not_end_it(self):
         self.useFixture(fixtures.MonkeyPatch(
