@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from nova_dmore.virt.care import operator as operator_module
 
 _VERSION = '2.3'
+#: Of all of Nova's services on the message bus, unless the configuration names
+#: another ([DEFAULT] control_exchange).
+_EXCHANGE = 'nova'
 #: Longest time for an answer that needs no work, and for one that has a new
 #: Domain R made, in seconds.
 _TIMEOUT_S = 30
@@ -60,6 +63,9 @@ def connect(conf: 'cfg.ConfigOpts') -> None:
     """
     _find_broker(_brokers(messaging.TransportURL.parse(conf)))
     objects.register_all()
+    # As Nova's own programs do before they read their configuration. On
+    # another exchange nobody listens: what is asked there is lost.
+    nova_rpc.set_defaults(control_exchange=_EXCHANGE)
     nova_rpc.init(conf)
     objects_base.NovaObject.indirection_api = conductor_rpcapi.ConductorAPI()
     limited.message_bus('nobody can be asked', _log_in)

@@ -6,6 +6,7 @@ from unittest import mock
 
 import fixtures
 from nova.objects import base as objects_base
+from nova import rpc as nova_rpc
 import oslo_messaging as messaging
 
 from nova_dmore import exception
@@ -155,6 +156,17 @@ class OperatorTest(rpc_case.RpcCase):
         self.useFixture(fixtures.MockPatchObject(
             operator_rpc, '_TIMEOUT_S', 0.1))
         operator_rpc.connect(self.conf)
+
+    def test_the_exchange_of_nova(self):
+        self.addCleanup(nova_rpc.set_defaults, self.conf.control_exchange)
+        self.useFixture(fixtures.MockPatchObject(
+            operator_rpc, '_TIMEOUT_S', 0.1))
+        nova_rpc.set_defaults(control_exchange='openstack')
+        operator_rpc.connect(self.conf)
+        self.assertEqual('nova', self.conf.control_exchange)
+        self.conf.set_override('control_exchange', 'own')
+        operator_rpc.connect(self.conf)
+        self.assertEqual('own', self.conf.control_exchange)
 
     def test_where_a_broker_is(self):
         for url, places in (
