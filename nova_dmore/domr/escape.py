@@ -61,6 +61,7 @@ class EscapeParser:
         self._escaped = False
         self._line_starts = True
         self._report = b''      # of the terminal: its first part
+        self._held = b''        # the same, after an escape: not passed on yet
 
     def feed(self, data: bytes) -> list[bytes | Action]:
         """The bytes and actions in ``data``, in order.
@@ -71,29 +72,52 @@ class EscapeParser:
         result: list[bytes | Action] = []
         plain = bytearray()
         for byte in data:
-            if not self._escaped:
-                if (byte == self.escape and self._line_starts
-                        and not self._report):
-                    self._escaped = True
-                    continue
-            elif byte in self._actions:
-                self._escaped = False
-                if plain:
-                    result.append(bytes(plain))
-                    plain.clear()
-                result.append(self._actions[byte])
-                continue
+            if self._escaped:
+                action = self._after_escape(byte, plain)
+                if action is not None:
+                    if plain:
+                        result.append(bytes(plain))
+                        plain.clear()
+                    result.append(action)
+            elif (byte == self.escape and self._line_starts
+                    and not self._report):
+                self._escaped = True
             else:
-                self._escaped = False
-                if byte != self.escape:
-                    assert self.escape is not None
-                    plain.append(self.escape)
-                    self._line_starts = False
-            plain.append(byte)
-            self._line_starts = self._starts_after(byte)
+                self._pass(bytes((byte,)), plain)
         if plain:
             result.append(bytes(plain))
         return result
+
+    def _after_escape(self, byte: int, plain: bytearray) -> Action | None:
+        """Take a byte after the escape -> what it asks for.
+
+        A report may come in between: the guest has asked before, and answers
+        late. It is passed on, and the escape counts.
+
+        :param plain: what is passed on is added to it.
+        """
+        held = self._held + bytes((byte,))
+        if byte != self.escape or self._held:
+            if _REPORT.fullmatch(held):
+                plain += held
+                self._held = b''
+                return None
+            if _is_part(held):
+                self._held = held
+                return None
+        self._escaped, self._held = False, b''
+        if byte in self._actions and len(held) == 1:
+            return self._actions[byte]
+        assert self.escape is not None
+        if held[0] != self.escape:
+            self._pass(bytes((self.escape,)), plain)
+        self._pass(held, plain)
+        return None
+
+    def _pass(self, data: bytes, plain: bytearray) -> None:
+        plain += data
+        for byte in data:
+            self._line_starts = self._starts_after(byte)
 
     def _starts_after(self, byte: int) -> bool:
         """Whether a line starts after a byte."""
@@ -103,7 +127,11 @@ class EscapeParser:
         if not self._line_starts:
             return False
         report = self._report + bytes((byte,))
-        is_part = (len(report) < _REPORT_MAX
-                   and _REPORT_BEGINS.fullmatch(report) is not None)
-        self._report = report if is_part else b''
-        return is_part or _REPORT.fullmatch(report) is not None
+        self._report = report if _is_part(report) else b''
+        return bool(self._report) or _REPORT.fullmatch(report) is not None
+
+
+def _is_part(data: bytes) -> bool:
+    """Whether these are the first bytes of a report, and not all."""
+    return (len(data) < _REPORT_MAX
+            and _REPORT_BEGINS.fullmatch(data) is not None)

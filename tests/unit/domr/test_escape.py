@@ -5,6 +5,16 @@ import unittest
 
 from nova_dmore.domr import escape
 
+#: What a terminal says by itself.
+REPORTS = (
+    b'\x1b[24;80R', b'\x1b[?1;1;1R', b'\x1b[0n', b'\x1b[?62;22c',
+    b'\x1b[>41;390;0c', b'\x1b[?2026;2$y', b'\x1b[8;24;80t',
+    b'\x1b[I', b'\x1b[O', b'\x1b[<35;12;7M', b'\x1b[<0;1;1m',
+    b'\x1b[M !!', b'\x1b[32;10;5M', b'\x1b[?1u',
+    b'\x1b]11;rgb:0000/0000/0000\x1b\\', b'\x1b]10;x\a',
+    b'\x1bP1$r0m\x1b\\', b'\x1bP>|XTerm(390)\x1b\\',
+    b'\x1b_Gi=1;OK\x1b\\', b'\x1b[1;1R' * 3)
+
 
 class EscapeParserTest(unittest.TestCase):
 
@@ -34,24 +44,38 @@ class EscapeParserTest(unittest.TestCase):
                          parser.feed(b'\r\x1db'))
 
     def test_after_what_the_terminal_says_by_itself(self) -> None:
-        """Busybox' shell asks for the place of the cursor at each prompt."""
-        for report in (
-                b'\x1b[24;80R', b'\x1b[?1;1;1R', b'\x1b[0n', b'\x1b[?62;22c',
-                b'\x1b[>41;390;0c', b'\x1b[?2026;2$y', b'\x1b[8;24;80t',
-                b'\x1b[I', b'\x1b[O', b'\x1b[<35;12;7M', b'\x1b[<0;1;1m',
-                b'\x1b[M !!', b'\x1b[32;10;5M', b'\x1b[?1u',
-                b'\x1b]11;rgb:0000/0000/0000\x1b\\', b'\x1b]10;x\a',
-                b'\x1bP1$r0m\x1b\\', b'\x1bP>|XTerm(390)\x1b\\',
-                b'\x1b_Gi=1;OK\x1b\\', b'\x1b[1;1R' * 3):
+        for report in REPORTS:
             for start in (b'', b'ls\r'):
-                typed = start + report + b'\x1d.'
-                for cut in range(len(typed)):
-                    parser = escape.EscapeParser()
-                    items = (parser.feed(typed[:cut])
-                             + parser.feed(typed[cut:]))
-                    self.assertEqual(start + report, b''.join(
-                        item for item in items if isinstance(item, bytes)))
-                    self.assertIs(escape.Action.DETACH, items[-1], report)
+                self._leaves(start + report, b'\x1d.')
+
+    def test_the_terminal_answers_late(self) -> None:
+        """The guest, which prints its prompt, is slower than who types."""
+        for report in REPORTS:
+            self._leaves(b'ls\r', b'\x1d' + report + b'.', report)
+
+    def _leaves(self, before: bytes, escaped: bytes, after: bytes = b''
+                ) -> None:
+        typed = before + escaped
+        for cut in range(len(typed)):
+            parser = escape.EscapeParser()
+            items = parser.feed(typed[:cut]) + parser.feed(typed[cut:])
+            self.assertEqual(before + after, b''.join(
+                item for item in items if isinstance(item, bytes)))
+            self.assertIs(escape.Action.DETACH, items[-1], typed)
+
+    def test_other_keys_after_an_escape(self) -> None:
+        for keys in (b'\x1b[A', b'\x1bOA', b'\x1b[3~', b'\x1b[97;5u', b'\x1bb',
+                     b'\x1b\x1d', b'\x1b[24;80.', b'\x1b[1;1R\x1b[B', b'q',
+                     b'\x1b]' + b'x' * 300):
+            typed = b'\r\x1d' + keys + b'.'
+            for cut in range(len(typed)):
+                parser = escape.EscapeParser()
+                items = parser.feed(typed[:cut]) + parser.feed(typed[cut:])
+                passed = b''.join(
+                    item for item in items if isinstance(item, bytes))
+                self.assertEqual(len(passed), len(typed), typed)
+                if b'R' not in keys:
+                    self.assertEqual(typed, passed)
 
     def test_after_keys(self) -> None:
         for keys in (b'\x1b', b'\x1b[A', b'\x1bOA', b'\x1b[3~', b'\x1b[15~',
