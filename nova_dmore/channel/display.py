@@ -10,6 +10,7 @@ hands on what a worker carries over (:mod:`nova_dmore.channel.carry_over`).
 import collections
 import dataclasses
 import hashlib
+import math
 import os
 from typing import TypeAlias
 
@@ -27,6 +28,9 @@ SIDE_MAX = 0xffff
 HASH_SIZE = 8
 
 _COUNT_MASK = 0xffffffff
+#: Where SIZE_WANTED has the epoch, and how much of it.
+_WANTED_EPOCH = 40
+_WANTED_EPOCH_MASK = (1 << 24) - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +46,25 @@ class Cursor:
     hot_x: int
     hot_y: int
     pixels: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class SizeWanted:
+    """A size that a viewer asks for.
+
+    :ivar width: in pixels, at least 1
+    :ivar height: likewise
+    :ivar number: 0 to 255: which request it is
+    """
+
+    width: int
+    height: int
+    number: int
+
+    def word(self, epoch: int) -> int:
+        """As Domain R writes it."""
+        return (self.width | self.height << 16 | self.number << 32
+                | (epoch & _WANTED_EPOCH_MASK) << _WANTED_EPOCH)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +91,24 @@ class Room:
             return 0, 0
         height = min(height, self.height, self.size // (width * PIXEL_SIZE))
         return (width, height) if height else (0, 0)
+
+    def shrink(self, width: int, height: int) -> tuple[int, int]:
+        """The largest picture of (nearly) the same shape that has room; the
+        one that is given, if it has.
+
+        :param width: in pixels, at least 1
+        :param height: likewise
+        :returns: width and height; both 0 if nothing has room
+        """
+        if self.crop(width, height) == (width, height):
+            return width, height
+        most = self.size // PIXEL_SIZE
+        # Each bound by itself, in whole numbers; what is extremely narrow
+        # keeps a pixel of width, and is cut.
+        wide = min(self.width, self.height * width // height,
+                   math.isqrt(most * width // height))
+        wide = max(1, min(wide, width))
+        return self.crop(wide, max(1, wide * height // width))
 
 
 #: What every Domain R shows, and every host takes.
@@ -174,6 +215,24 @@ class HostDisplay:
         if not incarnation or word >> 32 != incarnation & _COUNT_MASK:
             return EARLIER_ROOM
         return Room(min(word & _COUNT_MASK, len(self.framebuffer)))
+
+    def wanted_size(self, epoch: int) -> SizeWanted | None:
+        """The size that a viewer asks for; Domain R may say anything.
+
+        :param epoch: that is joined: what was asked for in another is nothing
+        """
+        word = self._words[region_module.SIZE_WANTED]
+        width, height = word & 0xffff, word >> 16 & 0xffff
+        if (word >> _WANTED_EPOCH != epoch & _WANTED_EPOCH_MASK
+                or not width or not height):
+            return None
+        return SizeWanted(width, height, word >> 32 & 0xff)
+
+    def answer_size(self, number: int, answer: wire.SizeAnswer, epoch: int
+                    ) -> None:
+        """Say what has become of the size with this number."""
+        self._words[region_module.DISPLAY_SIZE_ANSWER] = (
+            number | answer << 8 | (epoch & _COUNT_MASK) << 32)
 
     @property
     def is_open(self) -> bool:

@@ -78,6 +78,14 @@ writes the upper left part.
 The first records of an epoch say where the picture differs from the one at
 the freeze (at the source the host hashes it, see BAND_ROWS), or cover all of
 it if nobody knows.
+
+On behalf of a viewer, Domain R may ask for another size of the picture
+(DOMAIN_R_SIZE_WANTED); the host passes that on to QEMU once, and says what
+QEMU has answered (DISPLAY_SIZE_ANSWER). The guest then changes its size, or not.
+Both words name the epoch in which they were written, so that a region that has
+come from elsewhere does not have the instance do it again; what was not
+answered is asked for anew in the next epoch. A host that knows nothing of it
+does not answer, and Domain R takes that for a no after SIZE_PATIENCE_S.
 """
 
 import enum
@@ -126,6 +134,9 @@ DOMAIN_R_DAMAGE_SEEN = 0x58
 #: the low half of its incarnation << 32. From another incarnation: that is
 #: of release 0.2, see EARLIER_WIDTH_MAX.
 DOMAIN_R_PICTURE_MAX = 0x60
+#: The size that a viewer wants: width | height << 16 | a number << 32 (8 bits)
+#: that tells it from the one before | the low 24 bits of the epoch << 40.
+DOMAIN_R_SIZE_WANTED = 0x68
 
 #: Geometry of the streams, in the host page: per stream DATA, SIZE, DIRECTION.
 STREAM_TABLE = 0x100
@@ -164,6 +175,9 @@ DISPLAY_PUBLISHED = 0x18    # damage records written in this epoch
 #: Num Lock, 4: Caps Lock) | LEDS_KNOWN; 0: they are not known.
 DISPLAY_LEDS = 0x20
 LEDS_KNOWN = 1 << 8
+#: The answer to DOMAIN_R_SIZE_WANTED: its number | a SizeAnswer << 8 | the low
+#: half of the epoch << 32.
+DISPLAY_SIZE_ANSWER = 0x28
 #: Damage record n is the word n modulo DAMAGE_RECORDS of this table, and
 #: ``published`` is raised after each:
 #: x | y << 16 | width << 32 | height << 48, in pixels.
@@ -187,6 +201,10 @@ BAND_ROWS = 16
 #: last, or after this many seconds.
 DISPLAY_PATIENCE_S = 0.5
 
+#: How long Domain R waits for the answer to a size that it has asked for, in
+#: seconds.
+SIZE_PATIENCE_S = 2.0
+
 #: Epochs and offsets above these are taken for garbage.
 EPOCH_MAX = 1 << 62
 OFFSET_MAX = 1 << 62
@@ -209,6 +227,16 @@ HOLD_BANDWIDTH_MIB_MAX = 16
 #: HOST_FREEZE and what acknowledges it: what Domain R knows is not all. The
 #: instance stands still, but its QEMU may still take a byte or give some.
 OPEN_ENDED = 1 << 63
+
+
+class SizeAnswer(enum.IntEnum):
+    """What becomes of a size that was asked for; RFB's numbers, as they are in
+    the rectangle ExtendedDesktopSize."""
+
+    PROHIBITED = 1
+    NO_RESOURCES = 2
+    INVALID = 3         # QEMU: the instance's display cannot be told
+    FORWARDED = 4       # the guest was told
 
 
 class ResumeFrom(enum.IntEnum):

@@ -48,6 +48,9 @@ class DomainRDisplay:
         self._epoch = 0     # in which the picture may be shown; 0: in none
         self._seen = 0
         self._cursor_word = self._leds_word = 0
+        self._joined = 0    # the last epoch that was
+        self._asked = 0     # how often for a size, ...
+        self._wanted: display.SizeWanted | None = None  # ... and not answered
         self.width = self.height = 0
         self.whole = 0, 0
 
@@ -125,6 +128,44 @@ class DomainRDisplay:
     def set_viewers(self, count: int) -> None:
         """Tell the host how many viewers the picture has."""
         self._words[region_module.VIEWERS] = count
+
+    def joined(self, epoch: int) -> None:
+        """An epoch was joined: what was not answered is asked for anew."""
+        self._joined = epoch
+        self._write_wanted()
+
+    def ask_size(self, width: int, height: int) -> None:
+        """Ask for another size of the picture, in the place of the last one.
+
+        :param width: in pixels, 1 to SIDE_MAX
+        :param height: likewise
+        """
+        self._asked = (self._asked + 1) & 0xff
+        self._wanted = display.SizeWanted(width, height, self._asked)
+        self._write_wanted()
+
+    def forget_size(self) -> None:
+        """Ask for none any more."""
+        self._wanted = None
+        self._words[region_module.SIZE_WANTED] = 0
+
+    def size_answer(self) -> wire.SizeAnswer | None:
+        """The host's answer, once; None: there is none yet, or it is told."""
+        word = self._words[region_module.DISPLAY_SIZE_ANSWER]
+        if (self._wanted is None
+                or word >> 32 != self._joined & _LOW_HALF
+                or word & 0xff != self._wanted.number):
+            return None
+        self._wanted = None
+        try:
+            return wire.SizeAnswer(word >> 8 & 0xff)
+        except ValueError:
+            return wire.SizeAnswer.PROHIBITED
+
+    def _write_wanted(self) -> None:
+        if self._wanted is not None and self._joined:
+            self._words[region_module.SIZE_WANTED] = self._wanted.word(
+                self._joined)
 
     def leds(self) -> int | None:
         """What the lights of the keyboard showed at the last poll."""

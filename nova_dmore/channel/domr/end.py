@@ -63,6 +63,7 @@ class DomainREnd:
         words[region_module.DOMAIN_R_MAGIC] = wire.MAGIC
         self._incarnation = secrets.randbelow((1 << 62) - 1) + 1
         words[region_module.VIEWERS] = words[region_module.DAMAGE_SEEN] = 0
+        words[region_module.SIZE_WANTED] = 0
         words[region_module.PICTURE_MAX] = (
             region.framebuffer_size | (self._incarnation & 0xffffffff) << 32)
         words[region_module.INCARNATION] = self._incarnation

@@ -149,6 +149,11 @@ class HostileTest(unittest.TestCase):
         for viewers, seen, rectangle in script:
             ends.words[region.VIEWERS] = viewers
             ends.words[region.DAMAGE_SEEN] = seen
+            ends.words[region.SIZE_WANTED] = seen
+            wanted = ends.host.wanted_size(seen >> 40)
+            self.assertTrue(wanted is None or all(
+                each in range(1, 0x10000)
+                for each in (wanted.width, wanted.height)))
             ends.paint(rectangle, 1)
             self.assertEqual(viewers, ends.host.viewers)
             self.assertIn(ends.host.seen, (True, False))
@@ -162,12 +167,15 @@ class HostileTest(unittest.TestCase):
     @hypothesis.given(strategies.dictionaries(
         strategies.sampled_from(
             [region.DISPLAY_MODE, region.DISPLAY_CURSOR,
-             region.DISPLAY_PUBLISHED, region.DISPLAY_LEDS]
+             region.DISPLAY_PUBLISHED, region.DISPLAY_LEDS,
+             region.DISPLAY_SIZE_ANSWER]
             + [region.DISPLAY_DAMAGE + each
                for each in range(wire.DAMAGE_RECORDS)]),
         WORD, max_size=20), WORD)
     def test_any_word_of_the_host(self, values, published):
         ends = display_ends.Ends().opened()
+        ends.domr.joined(5)
+        ends.domr.ask_size(40, 30)
         for index, value in values.items():
             ends.words[index] = value
         ends.words[region.DISPLAY_PUBLISHED] = published
@@ -178,6 +186,7 @@ class HostileTest(unittest.TestCase):
         for shown, whole in zip((domr.width, domr.height), domr.whole):
             self.assertTrue(shown <= whole <= 0xffff)
         self.assertIn(domr.leds(), (None, *range(8)))
+        self.assertIn(domr.size_answer(), (None, *wire.SizeAnswer))
         for x, y, width, height in (changes and changes.damage) or ():
             self.assertGreater(width, 0)
             self.assertGreater(height, 0)

@@ -23,6 +23,9 @@ SEEDS = [
         '>Bxxxi', 3, -4) + bytes(4),
     b'\x00' + rfb_messages.GREETING + _INIT + struct.pack(
         '>BxHHHHHiB', 0, 1, 0, 0, 1, 1, -261, 6),
+    b'\x00' + rfb_messages.GREETING + _INIT + struct.pack(
+        '>BxHHHHHi', 0, 2, 1, 4, 40, 30, -308) + b'\1' + bytes(
+        19) + struct.pack('>HHHHi', 0, 0, 80, 60, -308) + b'\0' * 4,
     b'\x01' + bytes(range(256)),
     b'\x01\x28\x00\x1e\x00\x04\x00' + bytes(range(8)) * 20,
     b'RFB 003.008\n\x00\x00\x00\x00\x03bye',
@@ -64,6 +67,11 @@ class _Screen(source.Sink):
     def leds(self, leds):
         """See source.Sink."""
         oracle.check(0 <= leds <= 7, 'lights %r', leds)
+
+    def size_answered(self, status):
+        """See source.Sink."""
+        oracle.check(not self.over, 'answered after the end')
+        oracle.check(0 <= status <= 0xffff, 'answered %r', status)
 
     def cursor(self, cursor):
         """See source.Sink."""
@@ -117,4 +125,6 @@ def _anything(reader, client, connection, screen) -> None:
         client.request(bool(kind & 16))
     if kind & 32:
         client.hurry()
+    if kind & 0x30 == 0x30:
+        client.set_size(1 + reader.byte(), 1 + reader.byte())
     client.listen(kind & 0xc0 != 0xc0)

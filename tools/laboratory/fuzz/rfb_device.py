@@ -18,7 +18,8 @@ _BUFFER = bytearray(wire.REGION_SIZE)
 _PAGES = bytes(wire.DATA_START)
 _DOMAIN_R = [wire.DOMAIN_R_PAGE + each >> 3 for each in (
     wire.DOMAIN_R_VIEWERS, wire.DOMAIN_R_DAMAGE_SEEN,
-    wire.DOMAIN_R_PICTURE_MAX, wire.DOMAIN_R_INCARNATION)]
+    wire.DOMAIN_R_PICTURE_MAX, wire.DOMAIN_R_INCARNATION,
+    wire.DOMAIN_R_SIZE_WANTED)]
 #: Bytes of pictures that Domain R says it shows, of its incarnation 1.
 _ROOMS = [1 << 32 | size for size in (
     0, 3, 1 << 12, wire.REGION_SIZE - wire.FRAMEBUFFER_START, 0xffffffff)]
@@ -81,7 +82,11 @@ class _World:
         elif kind == 8:
             self.region.spoil(self.reader, _DOMAIN_R, (
                 1, self.host.epoch << 32, self.host.epoch << 32 | 1,
-                *_ROOMS))
+                *_ROOMS, *(display.SizeWanted(
+                    rfb_messages.side(self.reader),
+                    rfb_messages.side(self.reader),
+                    self.reader.byte()).word(self.host.epoch)
+                    for _ in range(2))))
         elif kind == 9:
             self.host.state = self.reader.pick(tuple(host_end.HostState))
             self.host.epoch += self.reader.byte() & 1

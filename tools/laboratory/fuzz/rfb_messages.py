@@ -57,6 +57,12 @@ def _rectangle(reader: reader_module.Reader) -> bytes:
         size = width * height * 4
     elif encoding == -239:
         size = width * height * 4 + (width + 7) // 8 * height
+    if encoding == -308:
+        # Most often an answer, with as many screens as it says.
+        x = 1 if reader.byte() < 160 else x
+        screens = reader.byte() % 4
+        return struct.pack('>HHHHiBxxx', x, y, width, height, encoding,
+                           screens) + bytes(16 * screens)
     size = min(size, _PIXELS_MAX)
     pixels = reader.take(reader.byte() % 16)[:size]
     return (struct.pack('>HHHHi', x, y, width, height, encoding) + pixels

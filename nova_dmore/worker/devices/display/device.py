@@ -15,6 +15,7 @@ from nova_dmore.posix import loop as loop_module
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.display import connection
+from nova_dmore.worker.devices.display import resizing
 from nova_dmore.worker.devices.display import rfb
 from nova_dmore.worker.devices.display import source as source_module
 from nova_dmore.worker.devices.display import wanted as wanted_module
@@ -58,6 +59,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         self._host_end = context.host_end
         self._display = display.HostDisplay(context.region)
         self._wanted = wanted_module.Wanted(context, self._display)
+        self._resizing = resizing.Resizing(context, self._display)
         self._connection = connection.Connection(
             context, make_source, self, self.update)
         # Of QEMU's picture, while it is known.
@@ -202,6 +204,11 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
         else:
             self._applied = False
 
+    def size_answered(self, status: int) -> None:
+        """See :class:`source.Sink`."""
+        self._resizing.answered(status)
+        self._loop.call_soon(self.update)
+
     def ended(self, reason: str) -> None:
         """See :class:`source.Sink`."""
         self._connection.ended(reason)
@@ -211,6 +218,7 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
 
     def _lose(self) -> None:
         self._size = None
+        self._resizing.lost()
         self._leds_told = False
         self._applied = False
         if self._display.is_open:
@@ -259,6 +267,8 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
             self._display.set_leds(self._leds)
         if self._complete_at is not None:
             self._open(self._complete_at, now)
+        if self._wanted.is_open():
+            self._resizing.follow(source, now)
         if self._display.is_open:
             self._request_changes(source, now)
         elif (not self._requested
@@ -356,6 +366,8 @@ class DisplayDevice(base.ShadowDevice, source_module.Sink):
                 times.append(retry_at)
         elif self._wanted.flows() and self._size is not None:
             times += self._hurries[:1]
+            if self._wanted.is_open() and self._resizing.due_at is not None:
+                times.append(self._resizing.due_at)
             if self._waits(source):
                 times.append(self._reminded_at + REMIND_S)
             elif self._display.is_open:

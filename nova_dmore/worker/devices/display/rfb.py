@@ -26,6 +26,11 @@ _RAW = 0
 _DESKTOP_SIZE = -223
 _RICH_CURSOR = -239
 _LED_STATE = -261
+_EXTENDED_DESKTOP_SIZE = -308
+
+#: Of an extended size: it is the answer to what this client asked for.
+_ANSWER = 1
+_SCREEN_SIZE = 16
 
 _FRAMEBUFFER_UPDATE, _COLOUR_MAP, _BELL, _CUT_TEXT = range(4)
 
@@ -98,6 +103,12 @@ class RfbSource(source.Source):
         self.asked = True
         self._send(struct.pack('>BBHHHH', 3, 0 if everything else 1, 0, 0,
                                *self._size))
+
+    def set_size(self, width: int, height: int) -> None:
+        """See :class:`source.Source`."""
+        # One screen, which is all of the desktop; QEMU reads none of that.
+        self._send(struct.pack('>BxHHBxIHHHHI', 251, width, height, 1,
+                               0, 0, 0, width, height, 0))
 
     def hurry(self) -> None:
         """See :class:`source.Source`."""
@@ -213,8 +224,8 @@ class RfbSource(source.Source):
         width, height = struct.unpack_from('>HH', head)
         yield from self._text(struct.unpack_from('>I', head, 20)[0])
         self._send(b'\x00\x00\x00\x00' + _PIXEL_FORMAT + struct.pack(
-            '>BxHiiii', 2, 4, _RAW, _DESKTOP_SIZE, _RICH_CURSOR,
-            _LED_STATE))
+            '>BxHiiiii', 2, 5, _RAW, _DESKTOP_SIZE, _EXTENDED_DESKTOP_SIZE,
+            _RICH_CURSOR, _LED_STATE))
         self._ready = True
         self._resized(width, height)
         while True:
@@ -258,10 +269,19 @@ class RfbSource(source.Source):
                 area = yield from self._raw(x, y, width, height)
                 if area is not None:
                     written.append(area)
-            elif encoding == _DESKTOP_SIZE:
-                # What was written so far is of the old size.
-                written.clear()
-                self._resized(width, height)
+            elif encoding in (_DESKTOP_SIZE, _EXTENDED_DESKTOP_SIZE):
+                answered = False
+                if encoding == _EXTENDED_DESKTOP_SIZE:
+                    yield head[:4]
+                    yield from self._skip(head[0] * _SCREEN_SIZE)
+                    answered = x == _ANSWER
+                if answered:
+                    # Its size is the one that this client was told last.
+                    self._sink.size_answered(y)
+                else:
+                    # What was written so far is of the old size.
+                    written.clear()
+                    self._resized(width, height)
             elif encoding == _RICH_CURSOR:
                 yield from self._rich_cursor(x, y, width, height)
             elif encoding == _LED_STATE:

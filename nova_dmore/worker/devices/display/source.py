@@ -39,6 +39,11 @@ class Sink(abc.ABC):
         """The keyboard's lights are these, as RFB has them; at first, too."""
 
     @abc.abstractmethod
+    def size_answered(self, status: int) -> None:
+        """QEMU's answer to ``set_size``, as RFB has it; ``resized`` tells if
+        the guest follows."""
+
+    @abc.abstractmethod
     def ended(self, reason: str) -> None:
         """The source has closed itself; not called after ``close``."""
 
@@ -61,6 +66,10 @@ class Source(abc.ABC):
 
         Whoever asked for changes may ask for all of it on top.
         """
+
+    @abc.abstractmethod
+    def set_size(self, width: int, height: int) -> None:
+        """Ask for another size of the picture, in pixels, none of them 0."""
 
     @abc.abstractmethod
     def hurry(self) -> None:

@@ -37,6 +37,9 @@ class FakeSource(source.Source):
         self.asked = True
         self.log.append('all' if everything else 'changes')
 
+    def set_size(self, width, height):
+        self.log.append((width, height))
+
     def hurry(self):
         self.log.append('hurry')
 

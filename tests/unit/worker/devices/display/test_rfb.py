@@ -62,6 +62,9 @@ class Screen(source.Sink):
     def leds(self, leds):
         self.log.append(('leds', leds))
 
+    def size_answered(self, status):
+        self.log.append(('size answered', status))
+
     def ended(self, reason):
         self.log.append(('ended', reason))
 
@@ -111,8 +114,8 @@ class RfbTest(unittest.TestCase):
         self.assertEqual(
             b'RFB 003.008\n' b'\x01' b'\x01'
             b'\0\0\0\0' b'\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0'
-            b'\x02\0\0\x04' b'\0\0\0\0' b'\xff\xff\xff\x21'
-            b'\xff\xff\xff\x11' b'\xff\xff\xfe\xfb',
+            b'\x02\0\0\x05' b'\0\0\0\0' b'\xff\xff\xff\x21'
+            b'\xff\xff\xfe\xcc' b'\xff\xff\xff\x11' b'\xff\xff\xfe\xfb',
             self.sent())
 
     def test_lights_of_the_keyboard(self):
@@ -121,6 +124,31 @@ class RfbTest(unittest.TestCase):
         self.gets(update((0, 0, 1, 1, -261, b'\xfe')))
         self.assertEqual([('leds', 6)], self.screen.log)
         self.assertTrue(self.source.asked)      # it was no answer
+
+    def test_asks_for_a_size(self):
+        self.greeted()
+        self.source.set_size(1280, 720)
+        self.assertEqual(
+            b'\xfb\0\x05\0\x02\xd0\x01\0' + bytes(8)
+            + b'\x05\0\x02\xd0' + bytes(4), self.sent())
+
+    def test_extended_sizes(self):
+        self.greeted()
+        self.source.request(False)
+        for screens in (0, 1, 255):
+            self.gets(update((1, 4, 64, 48, -308, bytes([screens])
+                              + bytes(3 + 16 * screens))))
+            self.assertEqual([('size answered', 4)], self.screen.log)
+            self.screen.log.clear()
+        for reason in (0, 2):
+            self.gets(update((reason, 0, 80, 60, -308, b'\1' + bytes(19))))
+            self.assertEqual([('resized', 80, 60)], self.screen.log)
+            self.screen.log.clear()
+        self.assertTrue(self.source.asked)      # all of that is no answer
+        self.source.request(False)
+        self.sent()
+        self.gets(update(raw(0, 0, 80, 50)))
+        self.assertEqual([('updated', [(0, 0, 80, 50)])], self.screen.log)
 
     def test_requests(self):
         self.source.hurry()     # not yet
@@ -280,7 +308,7 @@ class RfbTest(unittest.TestCase):
         strategies.tuples(
             strategies.integers(0, 65535), strategies.integers(0, 65535),
             strategies.integers(0, 65535), strategies.integers(0, 65535),
-            strategies.sampled_from([0, -223, -239]),
+            strategies.sampled_from([0, -223, -239, -308]),
             strategies.just(b'')).map(update)), max_size=10))
     def test_any_bytes(self, parts):
         self.begin()
