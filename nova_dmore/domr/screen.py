@@ -77,6 +77,19 @@ class Screen:
             self._display.set_viewers(count)
             self._ring(wire.Vector.DISPLAY)
 
+    def ask_size(self, width: int, height: int) -> None:
+        """Ask the host for another size of the picture; see the wire."""
+        self._display.ask_size(width, height)
+        self._ring(wire.Vector.DISPLAY)
+
+    def forget_size(self) -> None:
+        """Ask for none any more."""
+        self._display.forget_size()
+
+    def size_answer(self) -> wire.SizeAnswer | None:
+        """The host's answer, once; None as long as there is none."""
+        return self._display.size_answer()
+
     def acknowledge(self) -> None:
         """Tell the host that what was shown is dealt with."""
         self._display.acknowledge()
@@ -92,6 +105,7 @@ class Screen:
         if changes.opened:
             self._display.set_viewers(self._viewers)
             self._display.acknowledge()
+            self._display.joined(end.epoch)
             self._ring(wire.Vector.DISPLAY)
         viewer = self.viewer
         if viewer is None:

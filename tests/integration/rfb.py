@@ -37,6 +37,7 @@ class Client:
     :ivar updates: updates that came
     :ivar special: rectangles that are no pixels: encoding, x, y, w, h
     :ivar lights: of the keyboard, as they were told
+    :ivar answers: to the sizes that it has asked for
     :ivar clipboard: messages of the extended clipboard
     """
 
@@ -48,6 +49,7 @@ class Client:
         self.special: list[tuple[int, int, int, int, int]] = []
         self.cursor: tuple[int, int, bytes, bytes] | None = None
         self.lights: list[int] = []
+        self.answers: list[int] = []
         self.clipboard: list[bytes] = []
 
     async def start(self, shared: bool = True) -> 'Client':
@@ -80,6 +82,10 @@ class Client:
     async def init(self, shared: bool = True) -> None:
         """Send ClientInit, take ServerInit."""
         self.writer.write(bytes([shared]))
+        await self.server_init()
+
+    async def server_init(self) -> None:
+        """Take ServerInit."""
         self.width, self.height, _, length = struct.unpack(
             '>HH16sI', await self.reader.readexactly(24))
         self.name = (await self.reader.readexactly(length)).decode()
@@ -151,7 +157,7 @@ class Client:
         for _ in range(count):
             header = struct.unpack('>4Hi', await self.reader.readexactly(12))
             await self._rectangle(*header)
-            asked |= header[4] not in _UNASKED
+            asked |= not (header[4] in _UNASKED or _is_answer(header))
         self.updates += asked
         return asked
 
@@ -179,6 +185,9 @@ class Client:
             if encoding == EXTENDED_DESKTOP_SIZE:
                 screens = (await self.reader.readexactly(4))[0]
                 await self.reader.readexactly(16 * screens)
+            if _is_answer((x, y, width, height, encoding)):
+                self.answers.append(y)
+                return
             self.width, self.height = width, height
             self.pixels = bytearray(width * height * 4)
 
@@ -204,6 +213,12 @@ class Client:
             await self.writer.wait_closed()
         except OSError:
             pass    # the server was first
+
+
+def _is_answer(header: tuple[int, int, int, int, int]) -> bool:
+    """Whether a rectangle tells what has become of a size that was asked for.
+    """
+    return header[4] == EXTENDED_DESKTOP_SIZE and header[0] == 1
 
 
 def visible(pixels: bytes | bytearray | memoryview) -> bytes:

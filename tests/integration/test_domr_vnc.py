@@ -82,17 +82,6 @@ class PictureTest(vnc_case.Case):
             self.assertIn(encoding, [each[0] for each in client.special])
             await client.close()
 
-    async def test_size_is_the_guests_business(self) -> None:
-        await self.serve(640, 480)
-        client = await self.view(
-            encodings=(rfb.RAW, rfb.EXTENDED_DESKTOP_SIZE))
-        client.ask_for_size(800, 600)
-        client.request()
-        await client.update()
-        prohibited = 1
-        self.assertEqual((rfb.EXTENDED_DESKTOP_SIZE, 1, prohibited, 640, 480),
-                         client.special[-1])
-
     async def test_mode_changes_in_a_loop(self) -> None:
         await self.serve(640, 480)
         client = await self.view()

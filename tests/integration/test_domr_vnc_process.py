@@ -157,12 +157,13 @@ class HostileProcessTest(vnc_case.Case):
     async def test_what_it_may_not_send(self) -> None:
         key = protocol.EVENT.pack(1, 0, 1, 97, 0, 0, 0)
         point = protocol.EVENT.pack(2, 0, 1, 7, 8, 64, 48)
+        size = protocol.EVENT.pack(6, 0, 0, 800, 600, 0, 0)
         for packets, view_only in (
                 ([b'x'], False),
                 ([protocol.EVENT.pack(9, 0, 0, 0, 0, 0, 0)], False),
                 ([protocol.EVENT.pack(1, 3, 1, 97, 0, 0, 0)], False),
                 ([protocol.EVENT.pack(3, 0, 99, 0, 0, 0, 0)], False),
-                ([key], True), ([point], True),
+                ([key], True), ([point], True), ([size], True),
                 ([key] * (protocol.CREDIT + 1), False)):
             ours, its = socket.socketpair(socket.AF_UNIX,
                                           socket.SOCK_SEQPACKET)

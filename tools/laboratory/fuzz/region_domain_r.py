@@ -129,7 +129,11 @@ class _World:
     def look(self) -> None:
         """Look at the picture."""
         self.screen.set_viewers(self.reader.byte())
+        if self.reader.byte() & 1:
+            self.screen.ask_size(1 + self.reader.byte(), 1)
         self.poll()
+        oracle.check(self.screen.size_answer() in (None, *wire.SizeAnswer),
+                     'an answer that there is not')
 
     def receive(self) -> None:
         """Take output."""

@@ -47,6 +47,8 @@ enum step {
 	STEP_CREDIT,
 	STEP_LEDS,
 	STEP_DRAWN,
+	STEP_ASK_SIZE,		/* a client, for another size */
+	STEP_ANSWER_SIZE,
 	STEP_COUNT
 };
 
@@ -208,6 +210,16 @@ static void request_update(struct run *run, int index)
 	write_client(run, index, message, sizeof(message));
 }
 
+static void ask_size(struct run *run, int index)
+{
+	uint8_t message[8 + 4 * 16] = {251};
+
+	message[3] = take(run);
+	message[5] = take(run);
+	message[6] = take(run) % 5;
+	write_client(run, index, message, 8 + 16 * message[6]);
+}
+
 static void set_cursor(struct run *run)
 {
 	static uint8_t pixels[4 * VNC_CURSOR_SIDE_MAX * VNC_CURSOR_SIDE_MAX];
@@ -317,6 +329,12 @@ static void step(struct run *run)
 	case STEP_DRAWN:
 		length = take(run);
 		vnc_drawn(run->server, length, take(run) % (length + 1));
+		break;
+	case STEP_ASK_SIZE:
+		ask_size(run, index);
+		break;
+	case STEP_ANSWER_SIZE:
+		vnc_answer_size(run->server, index, 1 + take(run));
 		break;
 	case STEP_COUNT:
 		break;

@@ -53,7 +53,8 @@ class Desktop:
         self._instance = context.instance
         self._cleared = False       # clients see no picture, be there one
         self._hands = hands.Hands(context, lambda: self._vnc, self._name,
-                                  self._log, self._draw)
+                                  self._log, self._draw,
+                                  self._sessions.answer_size)
         self._drawn: tuple[object, ...] = ()
         context.screen.viewer = self
         context.instance.subscribe(self._instance_changed)
@@ -72,7 +73,7 @@ class Desktop:
         while self._clients:
             await asyncio.sleep(0.01)
         self._screen.viewer = None
-        self._hands.cancel_paste()
+        self._hands.close()
         self._sessions.close()
 
     # -- clients

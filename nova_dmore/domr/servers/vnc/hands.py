@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients do with keyboard, pointer and clipboard, and which may."""
+"""What clients do with keyboard, pointer, clipboard and the desktop's size,
+and which may."""
 
 import asyncio
 import time
@@ -15,6 +16,8 @@ from nova_dmore.domr.servers.vnc import locks as locks_module
 from nova_dmore.domr.servers.vnc import paste
 from nova_dmore.domr.servers.vnc import pointer
 from nova_dmore.domr.servers.vnc import protocol
+from nova_dmore.domr.servers.vnc import resizing
+from nova_dmore import wire
 
 #: A client that holds a key or a button and has sent none for so long is taken
 #: for one that has gone, in seconds; how often that is polled.
@@ -47,12 +50,16 @@ class Hands:
     :param name: of a client, by its session, printable
     :param changed: called when what ``is_pasting`` or ``is_controlled`` says
         is something else
+    :param answer_size: tells a client what has become of the size that it
+        wants
     """
 
     def __init__(self, context: rms.Context,
                  vnc: Callable[[], config_module.Vnc],
                  name: Callable[[int], str], log: once.Once,
-                 changed: Callable[[], None]) -> None:
+                 changed: Callable[[], None],
+                 answer_size: Callable[[int, wire.SizeAnswer], None]
+                 ) -> None:
         self._input = context.input
         self._instance = context.instance
         self._screen = context.screen
@@ -65,6 +72,8 @@ class Hands:
         self._paste = paste.Paste(self._keyboard, context.input.waiting,
                                   changed)
         self._control = control.Control(changed)
+        self._answer_size = answer_size
+        self._resizing = resizing.Resizing(context.screen, answer_size)
         #: The key of the last command of a client, as long as it may repeat.
         self._commanded: dict[int, int] = {}
         #: When clients were heard of last.
@@ -106,6 +115,7 @@ class Hands:
         if self._paste.client == client:
             self._paste.cancel()
         self._clipboards.forget(client)
+        self._resizing.forget(client)
         self._control.give_up(client)
         self._commanded.pop(client, None)
         self._heard.pop(client, None)
@@ -117,13 +127,20 @@ class Hands:
         self._paste.cancel()
 
     def flush(self) -> None:
-        """The instance has taken something: send a motion that waits."""
+        """The region was polled: the instance may have taken something, then
+        a motion that waits is sent, or the host may have answered."""
+        self._resizing.poll()
         if (self._pointer.waits and self._input.waiting() < BEHIND
                 and self._input.room()):
             self._pointer.flush()
 
+    def close(self) -> None:
+        """Do nothing more by itself; for tests."""
+        self._paste.cancel()
+        self._resizing.close()
+
     def take(self, event: protocol.Key | protocol.Pointer | protocol.Text
-             ) -> None:
+             | protocol.SizeWanted) -> None:
         """Do what a client does; ``room`` was checked."""
         match event:
             case protocol.Key():
@@ -132,8 +149,16 @@ class Hands:
                 self._move(event)
             case protocol.Text():
                 self._text(event)
+            case protocol.SizeWanted():
+                self._size(event)
 
-    # -- pointer, clipboard
+    # -- pointer, clipboard, size
+
+    def _size(self, event: protocol.SizeWanted) -> None:
+        if self._is_excluded(event.session):
+            self._answer_size(event.session, wire.SizeAnswer.PROHIBITED)
+        else:
+            self._resizing.ask(event.session, event.width, event.height)
 
     def _move(self, event: protocol.Pointer) -> None:
         self._heard[event.session] = time.monotonic()

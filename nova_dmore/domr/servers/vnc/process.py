@@ -46,6 +46,8 @@ class Process:
         self._writing = False
         self._adds: list[tuple[bytes, socket.socket]] = []
         self._ends: set[int] = set()
+        #: The newest of each session.
+        self._size_answers: dict[int, wire.SizeAnswer] = {}
         #: The newest of each kind, as long as it is not sent.
         self._newest: dict[protocol.Type, bytes] = {}
         self._damage: list[display_module.Rectangle] | None = []
@@ -100,6 +102,8 @@ class Process:
     def add(self, session: int, connection: socket.socket, name: str,
             view_only: bool, takes_text: bool) -> None:
         """Begin a session; the connection is taken over."""
+        # One that is left was for the client that had the number before.
+        self._size_answers.pop(session, None)
         connection = socket.socket(fileno=connection.detach())
         self._adds.append((
             protocol.add(session, name, view_only, takes_text), connection))
@@ -108,6 +112,11 @@ class Process:
     def end(self, session: int) -> None:
         """Cut a client."""
         self._ends.add(session)
+        self._flush()
+
+    def answer_size(self, session: int, answer: wire.SizeAnswer) -> None:
+        """Tell a client what has become of the size that it wants."""
+        self._size_answers[session] = answer
         self._flush()
 
     def freeze(self) -> None:
@@ -203,6 +212,12 @@ class Process:
             if not self._send(protocol.end(session)):
                 return False
             self._ends.discard(session)
+        while self._size_answers:
+            session = next(iter(self._size_answers))
+            if not self._send(protocol.size_answer(
+                    session, self._size_answers[session])):
+                return False
+            del self._size_answers[session]
         for kind in _IN_ORDER:
             if kind in self._newest:
                 if not self._send(self._newest[kind]):

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from nova_dmore.channel import display as display_module
 from nova_dmore import wire
 
-VERSION = 3
+VERSION = 4
 SESSIONS_MAX = 16
 NAME_SIZE = 128
 CREDIT = 1024
@@ -55,6 +55,7 @@ class Type(enum.IntEnum):
     MORE = 8
     LEDS = 9
     DRAWN = 10
+    SIZE_ANSWER = 11
 
 
 class Kind(enum.IntEnum):
@@ -65,6 +66,7 @@ class Kind(enum.IntEnum):
     GONE = 3
     TAKEN = 4
     TEXT = 5
+    SIZE_WANTED = 6
 
 
 class Reason(enum.IntEnum):
@@ -90,7 +92,8 @@ LAYOUTS = {
     Type.DAMAGE: struct.Struct('=IIi'),
     Type.MORE: struct.Struct('=II'),
     Type.LEDS: struct.Struct('=II'),
-    Type.DRAWN: struct.Struct('=III')}
+    Type.DRAWN: struct.Struct('=III'),
+    Type.SIZE_ANSWER: struct.Struct('=III')}
 
 EVENT = struct.Struct('=IIIIIII')
 
@@ -145,6 +148,16 @@ class Text:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class SizeWanted:
+    """A client asks for another size of the desktop, in pixels; sides may be
+    0, as it may say anything."""
+
+    session: int
+    width: int
+    height: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Gone:
     """A session has ended."""
 
@@ -160,7 +173,7 @@ class Taken:
 
 
 #: What needs credit, and Gone.
-Input: TypeAlias = Key | Pointer | Text | Gone
+Input: TypeAlias = Key | Pointer | Text | SizeWanted | Gone
 Event: TypeAlias = Input | Taken
 
 
@@ -230,6 +243,11 @@ def leds(lights: int) -> bytes:
     return LAYOUTS[Type.LEDS].pack(Type.LEDS, lights)
 
 
+def size_answer(session: int, answer: wire.SizeAnswer) -> bytes:
+    """What has become of the size that a client wants."""
+    return LAYOUTS[Type.SIZE_ANSWER].pack(Type.SIZE_ANSWER, session, answer)
+
+
 def drawn(banner_width: int, banner_left: int) -> bytes:
     """The pictures in the file are others.
 
@@ -270,6 +288,9 @@ def events(packet: bytes) -> Iterator[Event]:
               and state != TEXT_GOES_ON):
             yield Text(session, _characters(record[3:][:state & TEXT_COUNT]),
                        bool(state & TEXT_GOES_ON))
+        elif (kind == Kind.SIZE_WANTED
+              and max(first, second) <= display_module.SIDE_MAX):
+            yield SizeWanted(session, first, second)
         else:
             raise ProtocolError(f'a record {record}')
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from nova_dmore.channel import display as display_module
 from nova_dmore.domr.servers.vnc import process as process_module
 from nova_dmore.domr.servers.vnc import protocol
+from nova_dmore import wire
 
 
 #: The arguments of ``process.Process.draw``.
@@ -179,6 +180,11 @@ class Sessions:
         """Cut a client; Gone follows."""
         if self._process is not None and session in self._alive:
             self._process.end(session)
+
+    def answer_size(self, session: int, answer: wire.SizeAnswer) -> None:
+        """Tell a client what has become of the size that it wants."""
+        if self._process is not None and session in self._alive:
+            self._process.answer_size(session, answer)
 
     def events(self, most: int) -> Iterator[protocol.Input]:
         """Take at most so many events."""

@@ -203,25 +203,6 @@ static int set_encodings(struct session *session,
 	return good;
 }
 
-/* The size is the guest's business: say so. */
-static int refuse_size(struct session *session)
-{
-	rfbClientPtr client = session->client;
-
-	if (!vnc_take_turn(session))
-		return 0;
-	pthread_mutex_lock(&client->updateMutex);
-	client->requestedDesktopSizeChange =
-		rfbExtDesktopSize_ClientRequestedChange;
-	client->lastDesktopSizeChangeError =
-		rfbExtDesktopSize_ResizeProhibited;
-	session->size_wanted = 1;
-	pthread_cond_signal(&client->updateCond);
-	pthread_mutex_unlock(&client->updateMutex);
-	pthread_mutex_unlock(&session->busy);
-	return 1;
-}
-
 /* -- the other messages */
 
 static void request(struct session *session, const struct message *message)
@@ -275,6 +256,22 @@ static void push_pointer(struct session *session,
 	vnc_input_event(session, event);
 }
 
+static void push_size(struct session *session, const struct message *message)
+{
+	rfbClientPtr client = session->client;
+
+	if (!session->view_only) {
+		vnc_input_event(session, (struct vnc_event) {
+			.kind = VNC_SIZE_WANTED, .first = message->size.width,
+			.second = message->size.height});
+		return;
+	}
+	pthread_mutex_lock(&client->updateMutex);
+	session->size_answer = rfbExtDesktopSize_ResizeProhibited;
+	pthread_cond_signal(&client->updateCond);
+	pthread_mutex_unlock(&client->updateMutex);
+}
+
 /* Do what a good message says; returns 0 if the session is to end. */
 static int handle(struct session *session, struct input *input,
 		  const struct message *message)
@@ -285,7 +282,8 @@ static int handle(struct session *session, struct input *input,
 	case MESSAGE_ENCODINGS:
 		return set_encodings(session, &message->encodings);
 	case MESSAGE_DESKTOP_SIZE:
-		return message->screens == 0 || refuse_size(session);
+		push_size(session, message);
+		return 1;
 	case MESSAGE_CUT_TEXT:
 		return vnc_take_text(session, input, message);
 	case MESSAGE_REQUEST:

@@ -74,6 +74,7 @@ struct session {
 	int shows_blank;	/* as the screen is set now */
 	enum leds_encoding leds_encoding;
 	int leds, told_leds;	/* -1: not known; not told */
+	int size_answer;	/* to be told; 0: none */
 	int banner_width;	/* of the pictures that it fits; 0: none */
 	int banner_left;
 	uint32_t posted, taken;	/* serial numbers of damage */
@@ -206,8 +207,8 @@ void vnc_mark_pointer(struct session *session);
 /* The bounds of the pointer are those of the server's. Main thread. */
 void vnc_bound_pointer(struct session *session);
 
-/* Whether the client is to be told the lights of the keyboard.
- * client->updateMutex is held. */
+/* Whether the client is to be told the lights of the keyboard, or what has
+ * become of a size that it has asked for. client->updateMutex is held. */
 int vnc_is_to_be_told(const struct session *session);
 
 void vnc_wake(struct vnc_server *server);

@@ -250,7 +250,8 @@ enum vnc_reason message_parse(const uint8_t *bytes, size_t size,
 		return length > CUT_TEXT_MAX ? VNC_CUT_TEXT : VNC_CLOSED;
 	case SET_DESKTOP_SIZE:
 		message->kind = MESSAGE_DESKTOP_SIZE;
-		message->screens = bytes[6];
+		message->size.width = get16(bytes + 2);
+		message->size.height = get16(bytes + 4);
 		return VNC_CLOSED;
 	case QEMU:
 		message->kind = MESSAGE_KEY;

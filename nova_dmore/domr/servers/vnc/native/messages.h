@@ -107,7 +107,11 @@ struct message {
 			uint32_t length;	/* that follow the message */
 			int extended;		/* it is no text in Latin-1 */
 		} text;
-		int screens;		/* of the size that is asked for */
+		struct {
+			/* Of the desktop. Its screens are not looked at, as QEMU
+			 * does not: the guest has one. */
+			uint16_t width, height;
+		} size;
 	};
 };
 

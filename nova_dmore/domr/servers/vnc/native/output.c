@@ -90,10 +90,20 @@ static int is_due(struct session *session)
 	return due;
 }
 
-int vnc_is_to_be_told(const struct session *session)
+static int is_leds_due(const struct session *session)
 {
 	return session->leds_encoding != LEDS_NONE && session->leds >= 0
 		&& session->leds != session->told_leds;
+}
+
+static int is_answer_due(const struct session *session)
+{
+	return session->size_answer != 0 && session->client->useExtDesktopSize;
+}
+
+int vnc_is_to_be_told(const struct session *session)
+{
+	return is_leds_due(session) || is_answer_due(session);
 }
 
 /* Take what is to be sent now, all of it inside the picture. Returns 0 if it is
@@ -175,7 +185,7 @@ static void send_leds(struct session *session)
 
 	pthread_mutex_lock(&session->busy);
 	pthread_mutex_lock(&client->updateMutex);
-	due = vnc_is_to_be_told(session);
+	due = is_leds_due(session);
 	encoding = session->leds_encoding;
 	if (due)
 		session->told_leds = session->leds;
@@ -189,6 +199,47 @@ static void send_leds(struct session *session)
 		message[size++] = session->told_leds;
 		failed = rfbWriteExact(client, (char *)message, size) <= 0;
 	}
+	pthread_mutex_unlock(&session->busy);
+	if (failed)
+		vnc_stop(session, VNC_CLOSED);
+}
+
+/* Tell the client what has become of the size that it has asked for: it needs
+ * not have asked for an update. Not with the library's rectangle, which would
+ * take the place of the one that tells a new size: clients do not follow that
+ * of an answer that is no plain yes. */
+static void send_size_answer(struct session *session)
+{
+	rfbClientPtr client = session->client;
+	struct {
+		rfbFramebufferUpdateMsg update;
+		rfbFramebufferUpdateRectHeader rectangle;
+		rfbExtDesktopSizeMsg screens;
+		rfbExtDesktopScreen screen;
+	} __attribute__((packed)) message = {
+		.update = {.type = rfbFramebufferUpdate,
+			   .nRects = htons(1)},
+		.rectangle = {.encoding = htonl(rfbEncodingExtDesktopSize)},
+		.screens = {.numberOfScreens = 1},
+		/* The library's number of the one that there is. */
+		.screen = {.id = htonl(1)}};
+	int due, failed = 0;
+
+	pthread_mutex_lock(&session->busy);
+	pthread_mutex_lock(&client->updateMutex);
+	due = is_answer_due(session);
+	message.rectangle.r.x = htons(rfbExtDesktopSize_ClientRequestedChange);
+	message.rectangle.r.y = htons(session->size_answer);
+	message.rectangle.r.w = message.screen.width =
+		htons(session->told_width);
+	message.rectangle.r.h = message.screen.height =
+		htons(session->told_height);
+	if (due)
+		session->size_answer = 0;
+	pthread_mutex_unlock(&client->updateMutex);
+	if (due)
+		failed = rfbWriteExact(client, (char *)&message,
+				       sizeof(message)) <= 0;
 	pthread_mutex_unlock(&session->busy);
 	if (failed)
 		vnc_stop(session, VNC_CLOSED);
@@ -251,8 +302,10 @@ void *vnc_output_thread(void *argument)
 					  &client->updateMutex);
 		told = vnc_is_to_be_told(session);
 		pthread_mutex_unlock(&client->updateMutex);
-		if (told)
+		if (told) {
 			send_leds(session);
+			send_size_answer(session);
+		}
 		send_update(session);
 	}
 	return NULL;

@@ -170,6 +170,13 @@ void vnc_leds(struct vnc_server *server, uint32_t leds)
 		session->leds = server->leds;
 }
 
+void vnc_answer_size(struct vnc_server *server, unsigned number, int answer)
+{
+	FOR_EACH(server, session)
+		if (session->number == number)
+			session->size_answer = answer;
+}
+
 void vnc_drawn(struct vnc_server *server, uint32_t banner_width,
 	       uint32_t banner_left)
 {

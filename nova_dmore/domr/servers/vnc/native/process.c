@@ -41,6 +41,7 @@ union packet {
 	struct vnc_more more;
 	struct vnc_leds leds;
 	struct vnc_drawn drawn;
+	struct vnc_size_answer size_answer;
 };
 
 static union packet packet;
@@ -225,6 +226,14 @@ static void handle(struct vnc_server *server, size_t size, int file)
 		       <= packet.drawn.banner_width);
 		vnc_drawn(server, packet.drawn.banner_width,
 			  packet.drawn.banner_left);
+		break;
+	case VNC_SIZE_ANSWER:
+		demand(size == sizeof(packet.size_answer)
+		       && packet.size_answer.session < VNC_SESSIONS_MAX
+		       && packet.size_answer.answer > 0
+		       && packet.size_answer.answer <= UINT16_MAX);
+		vnc_answer_size(server, packet.size_answer.session,
+				packet.size_answer.answer);
 		break;
 	default:
 		demand(0);

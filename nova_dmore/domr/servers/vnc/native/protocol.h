@@ -40,7 +40,7 @@
 #define VNC_LINK 3
 #define VNC_REGION 4
 
-#define VNC_VERSION 3
+#define VNC_VERSION 4
 
 /* Sessions that there can be at a time; they are numbered from 0. */
 #define VNC_SESSIONS_MAX 16
@@ -78,7 +78,8 @@ enum vnc_type {
 	VNC_DAMAGE = 7,
 	VNC_MORE = 8,	/* more credit */
 	VNC_LEDS = 9,
-	VNC_DRAWN = 10	/* the pictures that the agent draws are others */
+	VNC_DRAWN = 10,	/* the pictures that the agent draws are others */
+	VNC_SIZE_ANSWER = 11
 };
 
 struct vnc_start {
@@ -150,6 +151,13 @@ struct vnc_drawn {
 	uint32_t banner_left;	/* from where on its rows are to be shown */
 };
 
+/* What has become of VNC_SIZE_WANTED; the newest of a session answers all. */
+struct vnc_size_answer {
+	uint32_t type;
+	uint32_t session;
+	uint32_t answer;	/* RFB's number in ExtendedDesktopSize, not 0 */
+};
+
 /* -- to the agent: packets of 1 to VNC_EVENTS_MAX of these */
 
 enum vnc_kind {
@@ -158,7 +166,8 @@ enum vnc_kind {
 	VNC_GONE = 3,		/* the session's last; it can be added anew */
 	VNC_TAKEN = 4,		/* a client was sent, or is being sent, all
 				 * damage up to a serial number */
-	VNC_TEXT = 5		/* of a client's clipboard; needs credit */
+	VNC_TEXT = 5,		/* of a client's clipboard; needs credit */
+	VNC_SIZE_WANTED = 6	/* for the desktop; needs credit */
 };
 
 /* VNC_KEY: bits of the state. */
@@ -188,9 +197,10 @@ struct vnc_event {
 	 * VNC_GONE: reason; VNC_TAKEN: serial number */
 	uint32_t state;
 	/* VNC_TEXT: this and what follows are characters of Unicode */
-	/* VNC_KEY: the symbol; VNC_POINTER: x */
+	/* VNC_KEY: the symbol; VNC_POINTER: x; VNC_SIZE_WANTED: width */
 	uint32_t first;
-	/* VNC_KEY: QEMU's number, 0 if the client did not tell; VNC_POINTER: y */
+	/* VNC_KEY: QEMU's number, 0 if the client did not tell; VNC_POINTER: y;
+	 * VNC_SIZE_WANTED: height */
 	uint32_t second;
 	/* VNC_POINTER: size of the picture that x and y belong to */
 	uint32_t width;

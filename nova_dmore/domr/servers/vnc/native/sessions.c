@@ -221,6 +221,7 @@ static void prepare(struct session *session)
 	session->leds_encoding = LEDS_NONE;
 	session->leds = server->leds;
 	session->told_leds = -1;
+	session->size_answer = 0;
 	session->banner_width = server->banner_width;
 	session->banner_left = server->banner_left;
 	session->next_cursor = vnc_copy_cursor(server->cursor);

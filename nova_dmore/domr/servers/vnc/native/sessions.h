@@ -43,6 +43,9 @@ void vnc_cursor(struct vnc_server *server, int width, int height, int hot_x,
 void vnc_damage(struct vnc_server *server, uint32_t serial,
 		const uint16_t *rectangles, int count);
 void vnc_leds(struct vnc_server *server, uint32_t leds);
+/* Tell a client what has become of the size that it has asked for: RFB's
+ * number, not 0. */
+void vnc_answer_size(struct vnc_server *server, unsigned number, int answer);
 /* 0: no banner. */
 void vnc_drawn(struct vnc_server *server, uint32_t banner_width,
 	       uint32_t banner_left);

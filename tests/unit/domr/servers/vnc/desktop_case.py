@@ -35,6 +35,18 @@ class Screen:
         self.size = self.whole = 64, 48
         self.framebuffer_size = 64 * 48 * 4
         self.lights: int | None = None
+        self.wanted: list[tuple[int, int] | None] = []
+        self.answer: wire.SizeAnswer | None = None
+
+    def ask_size(self, width: int, height: int) -> None:
+        self.wanted.append((width, height))
+
+    def forget_size(self) -> None:
+        self.wanted.append(None)
+
+    def size_answer(self) -> wire.SizeAnswer | None:
+        answer, self.answer = self.answer, None
+        return answer
 
     def leds(self) -> int | None:
         return self.lights
@@ -60,6 +72,7 @@ class Sessions:
         self.sizes: list[tuple[int, int]] = []
         self.lights: list[int] = []
         self.ended: list[int] = []
+        self.answers: list[tuple[int, wire.SizeAnswer]] = []
         self.drawn = b'', b'', 0, 0
         self.count = 0
 
@@ -79,6 +92,9 @@ class Sessions:
 
     def set_leds(self, leds: int) -> None:
         self.lights.append(leds)
+
+    def answer_size(self, session: int, answer: wire.SizeAnswer) -> None:
+        self.answers.append((session, answer))
 
     def draw(self, drawn) -> None:
         self.drawn = drawn()

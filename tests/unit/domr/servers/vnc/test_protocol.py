@@ -12,6 +12,7 @@ from oslotest import base
 from nova_dmore.channel import display
 from nova_dmore.domr.servers.vnc import program
 from nova_dmore.domr.servers.vnc import protocol
+from nova_dmore import wire
 
 _HEADER = program.PROGRAM.folder / 'protocol.h'
 #: What each message is in C.
@@ -83,7 +84,7 @@ class LayoutTest(base.BaseTestCase):
         # Each message with fields that are told apart, read by the compiler.
         messages = {
             'vnc_start': (protocol.start(2, 3, 4, 5), {
-                'type': 1, 'version': 3, 'offset': 2, 'length': 3,
+                'type': 1, 'version': 4, 'offset': 2, 'length': 3,
                 'start': 4, 'size': 5}),
             'vnc_add': (protocol.add(7, 'x' * 300, False, True), {
                 'type': 2, 'session': 7, 'view_only': 0, 'takes_text': 1,
@@ -101,7 +102,10 @@ class LayoutTest(base.BaseTestCase):
             'vnc_more': (protocol.more(15), {'type': 8, 'credit': 15}),
             'vnc_leds': (protocol.leds(6), {'type': 9, 'leds': 6}),
             'vnc_drawn': (protocol.drawn(800, 16), {
-                'type': 10, 'banner_width': 800, 'banner_left': 16})}
+                'type': 10, 'banner_width': 800, 'banner_left': 16}),
+            'vnc_size_answer': (protocol.size_answer(
+                3, wire.SizeAnswer.FORWARDED), {
+                'type': 11, 'session': 3, 'answer': 4})}
         self.assertEqual(set(_STRUCTS.values()), set(messages))
         expressions, wanted = {}, {}
         for name, (message, fields) in messages.items():
@@ -133,14 +137,16 @@ class EventsTest(base.BaseTestCase):
              protocol.Text(1, 'a\xfc', True), protocol.Text(1, 'b', False),
              protocol.Text(1, '', False),
              protocol.Pointer(0, 1, 5, 6, 640, 480),
-             protocol.Gone(15, protocol.Reason.STALLED), protocol.Taken(7)],
+             protocol.Gone(15, protocol.Reason.STALLED), protocol.Taken(7),
+             protocol.SizeWanted(2, 0, 0xffff)],
             list(protocol.events(b''.join(
                 protocol.EVENT.pack(*record) for record in (
                     (1, 3, 1, 97, 30, 0, 0), (1, 3, 2, 97, 30, 0, 0),
                     (5, 1, 10, 97, 0xfc, 0, 0), (5, 1, 1, 98, 0, 0, 0),
                     (5, 1, 0, 0, 0, 0, 0),
                     (2, 0, 1, 5, 6, 640, 480),
-                    (3, 15, 3, 0, 0, 0, 0), (4, 99, 7, 0, 0, 0, 0))))))
+                    (3, 15, 3, 0, 0, 0, 0), (4, 99, 7, 0, 0, 0, 0),
+                    (6, 2, 0, 0, 0xffff, 0, 0))))))
 
     def test_what_may_not_come(self):
         for packet in (
@@ -150,7 +156,9 @@ class EventsTest(base.BaseTestCase):
                     (0, 0, 0, 0, 0, 0, 0),
                     (1, 16, 0, 0, 0, 0, 0), (5, 0, 5, 65, 65, 65, 65),
                     (5, 0, 8, 0, 0, 0, 0), (5, 0, 1, 0x110000, 0, 0, 0),
-                    (3, 0, 7, 0, 0, 0, 0),
+                    (3, 0, 7, 0, 0, 0, 0), (6, 16, 0, 1, 1, 0, 0),
+                    (6, 0, 0, 0x10000, 1, 0, 0), (6, 0, 0, 1, 0x10000, 0, 0),
+                    (7, 0, 0, 1, 1, 0, 0),
                     (2, 0, 0, 0, 0, 0, 480), (2, 0, 0, 0, 0, 640, 0)))):
             with self.assertRaises(protocol.ProtocolError) as caught:
                 list(protocol.events(packet))
