@@ -81,11 +81,12 @@ it if nobody knows.
 
 On behalf of a viewer, Domain R may ask for another size of the picture
 (DOMAIN_R_SIZE_WANTED); the host passes that on to QEMU once, and says what
-QEMU has answered (DISPLAY_SIZE_ANSWER). The guest then changes its size, or not.
-Both words name the epoch in which they were written, so that a region that has
-come from elsewhere does not have the instance do it again; what was not
-answered is asked for anew in the next epoch. A host that knows nothing of it
-does not answer, and Domain R takes that for a no after SIZE_PATIENCE_S.
+QEMU has answered (DISPLAY_SIZE_ANSWER). The guest then changes its size, or
+does not. Both words name the epoch in which they were written, so that a
+region that has come from elsewhere does not have the instance do it again;
+what was not answered is asked for anew in the next epoch. A host that knows
+nothing of it does not answer, and Domain R takes that for a no after
+SIZE_PATIENCE_S.
 """
 
 import enum

@@ -230,6 +230,12 @@ class FakeDomainR:
             self.viewer.display.set_viewers(int(on))
             return self.viewer
 
+    def asks_for_size(self, width, height):
+        """A viewer would have the picture of another size."""
+        with self._lock:
+            self.viewer.display.ask_size(width, height)
+            self.ring(wire.Vector.DISPLAY)
+
     def says(self, message):
         with self._lock:
             self.end.send(wire.Stream.CONTROL_TO_HOST,
@@ -286,7 +292,7 @@ class FakeDomainR:
             if (self.viewer is not None and
                     self.end.state is domr_end.DomainRState.OPEN):
                 before = self.viewer.updates
-                self.viewer.redraw()
+                self.viewer.poll()
                 if self.viewer.updates != before:
                     self.ring(wire.Vector.DISPLAY)
 

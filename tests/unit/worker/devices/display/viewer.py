@@ -11,6 +11,7 @@ class Viewer:
     :ivar pixels: what it has.
     :ivar opened: the damage of each time that the picture became good, in
         rows.
+    :ivar answers: to the sizes that it has asked for.
     """
 
     def __init__(self, end, area):
@@ -23,10 +24,22 @@ class Viewer:
         self.cursor = None
         self.leds = []
         self.acknowledges = True
+        self.answers = []
+        self._joined = 0
 
     @property
     def size(self):
         return self.display.width, self.display.height
+
+    def poll(self):
+        """All that a screen does when the region is polled."""
+        if self._joined != self.end.epoch:
+            self._joined = self.end.epoch
+            self.display.joined(self._joined)
+        answer = self.display.size_answer()
+        if answer is not None:
+            self.answers.append(answer)
+        self.redraw()
 
     def redraw(self):
         changes = self.display.poll(self.end.epoch)
