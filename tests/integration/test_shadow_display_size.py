@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes that a viewer asks for, with real QEMUs: what they are told and answer.
+"""Sizes that a viewer asks for, with real QEMUs: what they say to that.
 
 The guest is firmware alone, which follows none: Debian's cloud kernel has no
 driver of the virtio card. What such a driver is told is read from the card's
