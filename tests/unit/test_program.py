@@ -15,6 +15,8 @@ _HELPS = ('import argparse, sys; from nova_dmore import program; sys.exit('
 _IS_INTERRUPTED = '''
 import os, signal, sys
 from nova_dmore import program
+# A shell has what it starts in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(program.run('name', lambda: os.kill(os.getpid(), signal.SIGINT), 9))
 '''
 _CANNOT_READ = ('import sys; from nova_dmore import program; sys.exit('
