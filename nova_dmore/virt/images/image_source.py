@@ -197,35 +197,36 @@ class ImageSource:
                  ) -> Iterator[tuple[dict[str, Any], bool]]:
         """Glance's records, and whether they are trusted.
 
-        Those of all other projects are asked for when no other was good.
+        Others are asked for when none before was good.
         """
         try:
-            context = self._asked(self._make_context)
-            if uuidutils.is_uuid_like(self._image):
-                yield self._asked(
-                    self._api.get, context, self._image), True
-                return
-            trusted = self._trusted(context)
-            # An operator hides one that a newer one replaces: no new pair
-            # gets it. Domain Rs that were started from it live on, and move.
-            hidden = [] if digest is None else self._trusted(
-                context, os_hidden='true')
+            yield from self._asked_for(digest)
         except service_errors.GLANCE as error:
             raise self._silent(error) from error
+
+    def _asked_for(self, digest: str | None
+                   ) -> Iterator[tuple[dict[str, Any], bool]]:
+        context = self._asked(self._make_context)
+        if uuidutils.is_uuid_like(self._image):
+            yield self._asked(self._api.get, context, self._image), True
+            return
+        trusted = self._trusted(context)
         if digest is None:
             # An upload of a new release takes effect without an interval in
             # which there is none, whoever has made it.
             trusted = _newest_first(trusted)
-        for record in trusted + hidden:
+        for record in trusted:
             yield record, True
-        filters = ({} if digest is None
-                   else {image_file.DIGEST_PROPERTY: digest})
+        filters: dict[str, str] = {}
+        if digest is not None:
+            # An operator hides one that a newer one replaces: no new pair
+            # gets it. Domain Rs that were started from it live on, and move.
+            for record in self._trusted(context, os_hidden='true'):
+                yield record, True
+            filters[image_file.DIGEST_PROPERTY] = digest
         marker: dict[str, str] = {}
         for _page in range(_PAGES_MAX):
-            try:
-                page = self._page(context, _PAGE, filters, **marker)
-            except service_errors.GLANCE as error:
-                raise self._silent(error) from error
+            page = self._page(context, _PAGE, filters, **marker)
             if not page:
                 return
             # The last one in Glance's order.
