@@ -222,8 +222,7 @@ class Keeper:
             if at - self._reset_at < _RESETS_APART_S:
                 return
             self._reset_at = at
-        elif qmp_events.EVENTS.get(event, event) is None:
-            # Nobody does anything about it.
+        elif not qmp_events.is_acted_on(event):
             LOG.info('%s: %s', vm, event)
             return
         self._send({'type': messages.ToWorker.EVENT, 'vm': vm,

@@ -325,8 +325,7 @@ class QmpLink:
         if name is None or self.state is not LinkState.READY:
             return
         # A guest may reset itself as often as it can.
-        is_acted_on = qmp_events.EVENTS.get(name, name) is not None
-        if self._is_flood(0, events=is_acted_on):
+        if self._is_flood(0, events=qmp_events.is_acted_on(name)):
             self._lost('too many events', is_confused=True)
             return
         self._on_event(name, time.monotonic() - qmp_events.age_s(message))

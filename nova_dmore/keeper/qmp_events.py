@@ -29,6 +29,11 @@ def told_as(message: messages.Message) -> str | None:
     return name if isinstance(name, str) and name in EVENTS else None
 
 
+def is_acted_on(name: str) -> bool:
+    """Whether somebody does something about an event that is passed on."""
+    return EVENTS.get(name, name) is not None
+
+
 def age_s(message: messages.Message) -> float:
     """-> how long ago QEMU sent an event, in seconds, as far as it says."""
     try:
