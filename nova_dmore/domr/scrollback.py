@@ -61,11 +61,9 @@ class Scrollback:
     def _modes_after(self, before: earlier.Earlier, count: int
                      ) -> earlier.Earlier:
         """The modes when the first so many bytes were printed, too."""
-        start = max(0, self._booted_at - self.base)
-        if self._booted_at < self.base or start > count:
-            start = 0
-        else:
-            before = earlier.Earlier()
+        start = 0
+        if 0 <= self._booted_at - self.base <= count:
+            before, start = earlier.Earlier(), self._booted_at - self.base
         before.feed(bytes(self._bytes[start:count]))
         return before
 

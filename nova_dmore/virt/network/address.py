@@ -149,11 +149,7 @@ class AddressBook:
         Neutron does not tell Nova, for it takes ``device_id`` for none of an
         instance: so each port is searched for now and then.
         """
-        with neutron_errors(f'port {port_id}'):
-            with service_errors.perhaps_absent():
-                self._client().show_port(port_id)
-                return False
-            return True
+        return self.host_of(port_id) is None
 
     def ports_on(self, host: str) -> set[str]:
         """Ids of the ports that are bound to ``host``."""

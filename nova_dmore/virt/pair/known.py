@@ -194,9 +194,8 @@ class KnownPairs:
         try:
             yield
         except OSError as error:
-            raise exception.ConfigurationError(
-                f'[dmore] record_dir: {self._conf.dmore.record_dir}: '
-                f'{error.strerror}') from error
+            raise record_module.directory_error(
+                self._conf.dmore.record_dir, error) from error
 
     def _forget_removed(self) -> None:
         for domain, instance in list(

@@ -235,9 +235,7 @@ class Records:
                      for name in _names_in(self._record_dir)
                      if name.endswith('.json')}
         except OSError as error:
-            raise exception.ConfigurationError(
-                f'[dmore] record_dir: {self._record_dir}: {error.strerror}'
-            ) from error
+            raise directory_error(self._record_dir, error) from error
         try:
             names.update(name for name in _names_in(self._run_dir)
                          if self._has_earlier(name))
@@ -262,6 +260,13 @@ class Records:
     def _has_earlier(self, instance_uuid: str) -> bool:
         # Other folders are the host service's alone, and cannot be entered.
         return os.access(self._earlier_path(instance_uuid), os.R_OK)
+
+
+def directory_error(record_dir: pathlib.Path | str, error: OSError
+                    ) -> exception.ConfigurationError:
+    """What is wrong with the directory of the records, for who set it."""
+    return exception.ConfigurationError(
+        f'[dmore] record_dir: {record_dir}: {error.strerror}')
 
 
 def _names_in(folder: pathlib.Path) -> list[str]:

@@ -83,8 +83,9 @@ class DestinationAPI:
         client = self._client.prepare(
             server=host, timeout=self._timeout,
             call_monitor_timeout=calls.SIGN_OF_LIFE_S, version='2.4')
-        answer = calls.send(client, context, host, 'arrival',
-                      migration_id=migration_id, instance_uuid=instance_uuid)
+        answer = calls.send(
+            client, context, host, 'arrival', migration_id=migration_id,
+            instance_uuid=instance_uuid)
         try:
             return arrival_module.from_wire(answer)
         except ValueError as error:
@@ -146,10 +147,10 @@ class DestinationAPI:
         client = self._client.prepare(
             server=host, timeout=max(self._timeout, within_s + _GRACE_S),
             version='2.1')
-        calls.send(client, context, host, 'send_back',
-                   migration_id=migration_id, instance_uuid=instance_uuid,
-                   uri=uri, migrate_uri=migrate_uri, flags=flags,
-                   within_s=within_s)
+        calls.send(
+            client, context, host, 'send_back', migration_id=migration_id,
+            instance_uuid=instance_uuid, uri=uri, migrate_uri=migrate_uri,
+            flags=flags, within_s=within_s)
 
     def _call(self, context: 'nova_context.RequestContext', host: str,
               method: str, **arguments: Any) -> Any:
