@@ -2,12 +2,10 @@
 """The plug-in is switched off on a host where a pair runs."""
 
 import json
-import subprocess
 
 from tests.integration import cloud
 from tests.integration import test_cloud_life
 from tests.integration import test_cloud_mixed
-from laboratory.testbed import conf_compute
 from laboratory.testbed import settings
 from laboratory.users import subject as demo_subject
 
@@ -30,15 +28,8 @@ class DrainTest(test_cloud_life.ShellTest):
 
     def _clean(self):
         """-> what ``nova-dmore-manage host clean`` says of each instance."""
-        place = self.machine.place
-        done = subprocess.run(
-            place.compute(HOST).enter([
-                'setpriv', f'--reuid={conf_compute.NOVA}',
-                f'--regid={conf_compute.NOVA}', '--init-groups',
-                place.layout.venv_program('nova-dmore-manage'), 'host',
-                'clean', '--json']),
-            env={**place.environment(), 'PYTHONPATH': settings.SOURCE},
-            capture_output=True, text=True)
+        done = self.as_nova(
+            HOST, 'nova-dmore-manage', 'host', 'clean', '--json')
         self.assertIn(done.returncode, (0, 3), done.stderr)
         return {row['instance_uuid']: row['outcome']
                 for row in json.loads(done.stdout)}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An instance's life with its Domain R, as users and operators see it."""
 
+import subprocess
 import threading
 
 from openstack import exceptions
@@ -8,6 +9,7 @@ from openstack import exceptions
 from tests.integration import cloud
 from laboratory.users import sessions
 from laboratory.users import subject as demo_subject
+from laboratory.testbed import conf_compute
 from laboratory.testbed import settings
 
 HOST, OTHER = settings.COMPUTES
@@ -33,6 +35,18 @@ class ShellTest(cloud.CloudTest):
         self.addCleanup(console.close)
         console.find_shell()
         return console
+
+    def as_nova(self, host, program, *arguments):
+        """Call a program of the environment as nova-compute's user of a host
+        -> :class:`subprocess.CompletedProcess`."""
+        place = self.machine.place
+        return subprocess.run(
+            place.compute(host).enter([
+                'setpriv', f'--reuid={conf_compute.NOVA}',
+                f'--regid={conf_compute.NOVA}', '--init-groups',
+                place.layout.venv_program(program), *arguments]),
+            env={**place.environment(), 'PYTHONPATH': settings.SOURCE},
+            capture_output=True, text=True)
 
     def act(self, subject, action, status, **arguments):
         """Ask for something and wait until it is done."""

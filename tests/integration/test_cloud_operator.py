@@ -2,11 +2,9 @@
 """What operators ask on a compute host, over the cloud's own message bus."""
 
 import json
-import subprocess
 
 from tests.integration import cloud
 from tests.integration import test_cloud_life
-from laboratory.testbed import conf_compute
 from laboratory.testbed import settings
 from laboratory.users import subject as demo_subject
 
@@ -29,14 +27,7 @@ class OperatorTest(test_cloud_life.ShellTest):
 
     def _run(self, program, *arguments, host=HOST):
         """Call a program as ``nova`` -> (its status, what it printed)."""
-        place = self.machine.place
-        done = subprocess.run(
-            place.compute(host).enter([
-                'setpriv', f'--reuid={conf_compute.NOVA}',
-                f'--regid={conf_compute.NOVA}', '--init-groups',
-                place.layout.venv_program(program), *arguments, '--json']),
-            env={**place.environment(), 'PYTHONPATH': settings.SOURCE},
-            capture_output=True, text=True)
+        done = self.as_nova(host, program, *arguments, '--json')
         self.assertTrue(done.stdout, done.stderr)
         return done.returncode, json.loads(done.stdout)
 

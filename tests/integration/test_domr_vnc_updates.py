@@ -85,27 +85,27 @@ class WholeTest(UpdatesCase):
                 return rfb.visible(
                     image.convert('RGBX').tobytes('raw', 'BGRX'))
 
-    async def test_capture_with_a_banner_and_a_pointer(self) -> None:
+    async def covered(self):
+        """-> a client that is shown a banner and a pointer, and what."""
         await self.serve(640, 480)
         client = await self.view(encodings=(rfb.RAW, rfb.DESKTOP_SIZE))
         await self.pointed(client, 100, 200)
         await self.told(State.PAUSED)
         banner = notice.banner(State.PAUSED, False)
-        await client.update_to(self.shown(banner, (100, 200)))
-        self.assertEqual(self.shown(banner, (100, 200)),
-                         await self.capture())
+        shown = self.shown(banner, (100, 200))
+        await client.update_to(shown)
+        return client, shown
+
+    async def test_capture_with_a_banner_and_a_pointer(self) -> None:
+        client, shown = await self.covered()
+        self.assertEqual(shown, await self.capture())
 
     async def test_one_update_with_a_banner_and_a_pointer(self) -> None:
-        await self.serve(640, 480)
-        client = await self.view(encodings=(rfb.RAW, rfb.DESKTOP_SIZE))
-        await self.pointed(client, 100, 200)
-        await self.told(State.PAUSED)
-        banner = notice.banner(State.PAUSED, False)
-        await client.update_to(self.shown(banner, (100, 200)))
+        client, shown = await self.covered()
         client.pixels[:] = bytes(len(client.pixels))
         client.request(incremental=False)
         await client.update()
-        self.assertEqual(self.shown(banner, (100, 200)), client.visible())
+        self.assertEqual(shown, client.visible())
 
     async def test_only_what_was_asked_for(self) -> None:
         """Elsewhere a client may have no room for pixels."""

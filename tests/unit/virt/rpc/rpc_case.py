@@ -10,6 +10,7 @@ from oslo_messaging import conffixture
 from nova_dmore.virt.care import operator
 from nova_dmore.virt.migration import arrival
 from nova_dmore.virt.migration import early_departure
+from nova_dmore.virt.rpc import destination
 from nova_dmore.virt.rpc import server
 from tests.unit.virt import fakes
 
@@ -93,3 +94,14 @@ class RpcCase(fakes.TestCase):
     def _stop(self):
         self.server.stop()
         self.server.wait()
+
+
+class DestinationCase(RpcCase):
+    """:ivar api: what makes the calls to a destination"""
+
+    def setUp(self):
+        super().setUp()
+        self.api = destination.DestinationAPI(5)
+
+    def _call(self, method, host='c2'):
+        getattr(self.api, method)(self.context, host, **ARGUMENTS[method])

@@ -15,15 +15,7 @@ from nova_dmore.virt.rpc import destination
 from tests.unit.virt.rpc import rpc_case
 
 
-class CallsTest(rpc_case.RpcCase):
-
-    def setUp(self):
-        super().setUp()
-        self.api = destination.DestinationAPI(5)
-
-    def _call(self, method, host='c2'):
-        getattr(self.api, method)(
-            self.context, host, **rpc_case.ARGUMENTS[method])
+class CallsTest(rpc_case.DestinationCase):
 
     def test_an_error_over_there(self):
         # What a transport makes of an error of the other side: the one in

@@ -12,15 +12,7 @@ from tests.unit.virt import fakes
 from tests.unit.virt.rpc import rpc_case
 
 
-class DestinationTest(rpc_case.RpcCase):
-
-    def setUp(self):
-        super().setUp()
-        self.api = destination.DestinationAPI(5)
-
-    def _call(self, method, host='c2'):
-        getattr(self.api, method)(
-            self.context, host, **rpc_case.ARGUMENTS[method])
+class DestinationTest(rpc_case.DestinationCase):
 
     def test_every_call_arrives(self):
         for method in rpc_case.ARGUMENTS:
