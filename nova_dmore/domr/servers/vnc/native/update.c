@@ -39,36 +39,36 @@ static int count_piece(rfbClientPtr client, int x, int y, int width,
 	}
 }
 
+typedef rfbBool (*encoder)(rfbClientPtr client, int x, int y, int width,
+			   int height);
+
+static encoder encoder_of(int encoding)
+{
+	switch (encoding) {
+	case ENCODING_RRE:
+		return rfbSendRectEncodingRRE;
+	case ENCODING_CORRE:
+		return rfbSendRectEncodingCoRRE;
+	case ENCODING_HEXTILE:
+		return rfbSendRectEncodingHextile;
+	case ENCODING_ZLIB:
+		return rfbSendRectEncodingZlib;
+	case ENCODING_TIGHT:
+		return rfbSendRectEncodingTight;
+	case ENCODING_ULTRA:
+		return rfbSendRectEncodingUltra;
+	case ENCODING_ZRLE:
+		return rfbSendRectEncodingZRLE;
+	default:
+		return rfbSendRectEncodingRaw;
+	}
+}
+
 static int send_piece(rfbClientPtr client, int x, int y, int width, int height)
 {
-	rfbBool good;
+	encoder encode = encoder_of(client->preferredEncoding);
 
-	switch (client->preferredEncoding) {
-	case ENCODING_RRE:
-		good = rfbSendRectEncodingRRE(client, x, y, width, height);
-		break;
-	case ENCODING_CORRE:
-		good = rfbSendRectEncodingCoRRE(client, x, y, width, height);
-		break;
-	case ENCODING_HEXTILE:
-		good = rfbSendRectEncodingHextile(client, x, y, width, height);
-		break;
-	case ENCODING_ZLIB:
-		good = rfbSendRectEncodingZlib(client, x, y, width, height);
-		break;
-	case ENCODING_TIGHT:
-		good = rfbSendRectEncodingTight(client, x, y, width, height);
-		break;
-	case ENCODING_ULTRA:
-		good = rfbSendRectEncodingUltra(client, x, y, width, height);
-		break;
-	case ENCODING_ZRLE:
-		good = rfbSendRectEncodingZRLE(client, x, y, width, height);
-		break;
-	default:
-		good = rfbSendRectEncodingRaw(client, x, y, width, height);
-	}
-	return good ? 1 : FAILED;
+	return encode(client, x, y, width, height) ? 1 : FAILED;
 }
 
 /* Do something with a region, in pieces: the encoders of RRE and ZRLE keep all
