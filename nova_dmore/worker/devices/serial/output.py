@@ -30,6 +30,10 @@ _STALL_GRACE_S = 10.0
 
 _READ_MAX = 1 << 16
 
+#: How much is kept for a Domain R that takes nothing: what a migration can
+#: carry over, less what is read at once.
+_KEPT = carry_over.CARRY_OVER_DATA_MAX - _READ_MAX
+
 #: A Domain R that has yet to acknowledge the epoch is given some time for it:
 #: where there is no room, so much of what is kept is forgotten at once (1/n).
 _FORGOTTEN_PART = 4
@@ -106,7 +110,7 @@ class SerialOutput:
             elif self._stalled():
                 # The guest is held up no longer: what follows does not count.
                 self._waits(False)
-                self._window.give_up()
+                self._window.give_up(_KEPT)
                 if not self._room(1):
                     self._drop(queued)
             else:
@@ -151,9 +155,8 @@ class SerialOutput:
         if machine.state in (State.FREEZING, State.FROZEN):
             return room     # only what counts comes
         if machine.domain_r_left:
-            # As much as is carried over; it waits for its instance.
-            return min(max(0, carry_over.CARRY_OVER_DATA_MAX - _READ_MAX
-                           - unstored), room)
+            # It waits for its instance.
+            return min(max(0, _KEPT - unstored), room)
         if machine.takes_output:
             self._window.stored(self._journal.base(self._stream),
                                 time.monotonic())

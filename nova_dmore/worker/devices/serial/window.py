@@ -63,9 +63,13 @@ class Window:
         self._least = LEAST
         self._measured = None
 
-    def give_up(self) -> None:
-        """The guest has waited for too long: let as much in as possible."""
-        self.size = MOST
+    def give_up(self, kept: int) -> None:
+        """The guest has waited for too long: it waits no longer.
+
+        :param kept: how many bytes may be on their way now. Each of them is
+            one that need not be dropped; the echo of a key comes after them.
+        """
+        self.size = kept
 
     def produced(self, end: int, now: float) -> None:
         """Output up to an offset was published."""

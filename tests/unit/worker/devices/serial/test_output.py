@@ -8,6 +8,7 @@ from unittest import mock
 
 from oslotest import base as test_base
 
+from nova_dmore.channel import carry_over
 from nova_dmore.channel.domr import end as domr_end
 from nova_dmore.channel.host import end as host_end
 from nova_dmore.channel.host import journal
@@ -85,12 +86,23 @@ class TestPatience(SlowDomainR):
                 os.write(self.guest, bytes(1024))
             self.output.pump()
             if self.journal.dropped(OUT) > dropped or (
-                    self.output._window.size == serial_out.window_module.MOST):
+                    self.output._window.size == serial_out._KEPT):
                 return self.now - start
         return None
 
     def test_nothing_is_stored(self):
         self.assertEqual(LIMIT_S, self.given_up_after(0, 0.5))
+
+    def test_what_can_be_carried_over_is_kept_before_any_is_dropped(self):
+        self.fill()
+        self.now += LIMIT_S + 1
+        while not self.journal.dropped(OUT):
+            self.print_on()
+        unstored = self.journal.position(OUT) - self.journal.base(OUT)
+        self.assertLess(serial_out._KEPT - 2048, unstored)
+        self.assertLessEqual(unstored + serial_out._READ_MAX,
+                             carry_over.CARRY_OVER_DATA_MAX)
+        self.assertEqual(self.printed, unstored + self.journal.dropped(OUT))
 
     def test_a_byte_a_second_is_not_enough(self):
         self.assertLessEqual(self.given_up_after(1, 1.0), LIMIT_S + 1)
@@ -139,7 +151,7 @@ class TestPatience(SlowDomainR):
         self.now += LIMIT_S + 1
         for _ in range(3):      # given up: the guest goes on
             self.assertTrue(self.print_on())
-        for _ in range(200):    # until nothing is kept any more
+        for _ in range(300):    # until nothing is kept any more
             self.print_on()
         self.assertLess(0, dropped := self.journal.dropped(OUT))
         self.now += 3600.0

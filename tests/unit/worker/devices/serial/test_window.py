@@ -69,9 +69,16 @@ class WindowTest(testtools.TestCase):
         self.window.stored(100, 500.0)
         self.assertEqual(size, self.window.size)
 
-    def test_given_up_it_is_as_large_as_can_be(self):
+    def test_given_up_it_is_as_large_as_asked_for(self):
         self._stored(100, 10.0)
-        self.window.give_up()
+        self.window.give_up(1 << 20)
+        self.assertEqual(1 << 20, self.window.size)
+
+    def test_stored_in_time_again_it_is_within_its_bounds(self):
+        self._stored(100, 10.0)
+        self.window.give_up(1 << 20)
+        self.window.produced(200, 20.0)
+        self.window.stored(200, 20.0 + window.TARGET_S / 2)
         self.assertEqual(window.MOST, self.window.size)
 
     def test_what_is_remembered_is_bounded(self):
