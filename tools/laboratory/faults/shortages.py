@@ -2,6 +2,7 @@
 """What a destination can lack: room, the image, a port binding."""
 
 import pathlib
+import shutil
 
 from laboratory.faults.fault import Fault, NothingThere
 from laboratory.faults import phases, scene as scene_module
@@ -46,9 +47,8 @@ class DiskFull(Fault):
 
     def inject(self, scene: Scene) -> None:
         host = scene.destination
-        cache = str(scene.place.own(host, 'dmore-images'))
-        scene.run(host, ['sh', '-c', 'mkdir -p "$1" && mount -t tmpfs -o '
-                         'size=4k,nr_inodes=2 full "$1"', 'sh', cache])
+        scene.run(host, ['mount', '-t', 'tmpfs', '-o', 'size=4k,nr_inodes=2',
+                         'full', settings.IMAGE_CACHE])
         self._mounted = True
         scene.run(host, ['sh', '-c', _SHRINK])
 
@@ -58,8 +58,7 @@ class DiskFull(Fault):
                          '/run'])
         if self._mounted:
             self._mounted = False
-            scene.run(host, ['umount', '-l', str(scene.place.own(
-                host, 'dmore-images'))])
+            scene.run(host, ['umount', '-l', settings.IMAGE_CACHE])
 
 
 class ImageMissing(Fault):
@@ -71,7 +70,7 @@ class ImageMissing(Fault):
     stock = False
 
     def inject(self, scene: Scene) -> None:
-        cache = scene.place.own(scene.destination, 'dmore-images')
+        cache = scene.place.image_cache(scene.destination)
         if cache.exists():
             cache.rename(self._aside(cache))
         image = scene.api._sdk.image
@@ -80,7 +79,7 @@ class ImageMissing(Fault):
 
     @staticmethod
     def _aside(cache: pathlib.Path) -> pathlib.Path:
-        return cache.with_name('dmore-images-aside')
+        return cache.with_name(f'{cache.name}-aside')
 
     def repair(self, scene: Scene) -> None:
         layout = scene.place.layout
@@ -91,7 +90,7 @@ class ImageMissing(Fault):
             f'{name}={value}' for name, value
             in scene.place.credentials().items()), layout.venv_program(
                 'nova-dmore-image'), 'upload', str(image)])
-        cache = scene.place.own(scene.destination, 'dmore-images')
+        cache = scene.place.image_cache(scene.destination)
         aside = self._aside(cache)
         if not cache.exists() and aside.exists():
             aside.rename(cache)
@@ -99,7 +98,7 @@ class ImageMissing(Fault):
             for entry in aside.iterdir():
                 if not (cache / entry.name).exists():
                     entry.rename(cache / entry.name)
-            scene.run(scene.destination, ['rm', '-r', str(aside)])
+            shutil.rmtree(aside)
 
 
 class BindingRefused(Fault):

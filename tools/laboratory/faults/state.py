@@ -122,7 +122,7 @@ def _links(scene: Scene, host: str) -> set[str]:
 
 
 def _files(scene: Scene, host: str) -> frozenset[str]:
-    cache = scene.place.own(host, 'dmore-images')
+    cache = scene.place.image_cache(host)
     found = {path.name for path in cache.glob('.fetch-*')}
     if scene.pair_directory(host).exists():
         found.add('pair directory')

@@ -46,7 +46,7 @@ class Compute:
     def _folders(self) -> list[pathlib.Path]:
         """What nova-compute writes, beside instances."""
         own = [self._place.own(self._name, name)
-               for name in ('nova', 'dmore-images', 'instances')]
+               for name in ('nova', 'instances')]
         # Also what these are in: the tests rename one of them.
         return [own[0].parent, *own,
                 self._place.log(self._name, 'host').with_name('dmore')]
@@ -68,7 +68,9 @@ class Compute:
                 *self._folders(), *emulator.folders(place, name),
                 place.public_key, place.layout.venv)
             for above in path.parents}])
-        for path in (*self._folders(), self._nova_conf, place.console_secret,
+        self._node.run('folders', ['mkdir', '-p', settings.IMAGE_CACHE])
+        for path in (*self._folders(), place.image_cache(name),
+                     self._nova_conf, place.console_secret,
                      place.move_key, place.shared):
             self._host.give(path, NOVA)
 

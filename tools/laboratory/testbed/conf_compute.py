@@ -84,7 +84,7 @@ def nova_compute(place: Place, host: str) -> Sections:
             'serial_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'vnc_proxy_networks': f'{settings.MANAGEMENT_CONTROLLER}/32',
             'vnc_direct_networks': f'{settings.MANAGEMENT_USER}/32',
-            'image_cache_dir': place.own(host, 'dmore-images'),
+            'image_cache_dir': settings.IMAGE_CACHE,
             'log_dir': place.root / 'log' / host / 'dmore',
             'console_authorized_keys': place.public_key,
             # Where its tools find an instance's SSH console.

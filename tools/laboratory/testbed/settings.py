@@ -48,6 +48,9 @@ PORTS = {'keystone': 5000, 'glance': 9292, 'placement': 8778, 'nova': 8774,
 #: Where QEMU looks for certificates when Nova asks for encrypted migrations:
 #: who wants to puts them there, with the names of QEMU's documentation.
 CERTIFICATES = '/etc/libvirt/pki'
+#: Where a compute host keeps images of Domain R: in its own file system, at
+#: the same path as the other one.
+IMAGE_CACHE = '/var/lib/nova-dmore-images'
 #: Where a compute host has this source tree.
 SOURCE = '/opt/nova-dmore'
 
@@ -240,6 +243,10 @@ class Place:
     def certificates(self, host: str) -> pathlib.Path:
         """Where QEMU's are, for migrations, in a compute host that is up."""
         return self.host(host).root() / CERTIFICATES.lstrip('/')
+
+    def image_cache(self, host: str) -> pathlib.Path:
+        """Where its images of Domain R are, in a compute host that is up."""
+        return self.host(host).root() / IMAGE_CACHE.lstrip('/')
 
     def disk(self, host: str) -> pathlib.Path:
         """What a compute host writes, beside its folders out here."""
