@@ -33,7 +33,7 @@ from oslo_utils import timeutils
 
 from nova_dmore.channel import text
 from nova_dmore import exception
-from nova_dmore.virt.network import address
+from nova_dmore.virt.network import address_book
 from nova_dmore.virt.network import ports as ports_module
 from nova_dmore.virt import service_errors
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class Port(ports_module.BoundPort):
 class Orphans:
     """The orphans of the whole cloud, as one host sees them.
 
-    :param addresses: an :class:`nova_dmore.virt.network.address.AddressBook`.
+    :param addresses: an
+        :class:`nova_dmore.virt.network.address_book.AddressBook`.
     :param context: an admin ``RequestContext``.
     :param pairs_among: :meth:`nova_dmore.virt.rpc.operator.OperatorAPI.
         pairs_among` of a context, a host and instances.
@@ -84,7 +85,7 @@ class Orphans:
     :param host: this one.
     """
 
-    def __init__(self, addresses: address.AddressBook,
+    def __init__(self, addresses: address_book.AddressBook,
                  context: 'nova_context.RequestContext',
                  pairs_among: Callable[..., list[str]],
                  hosts_up: Callable[..., list[str]], host: str) -> None:

@@ -28,6 +28,7 @@ from nova_dmore.channel import text
 from nova_dmore import exception
 from nova_dmore.virt import boundary
 from nova_dmore.virt.network import address as address_module
+from nova_dmore.virt.network import address_book
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _FRESH_S = 60.0
 class _PortLookup(threading.Thread):
     """Asks Neutron for the address of one instance's Domain R."""
 
-    def __init__(self, addresses: address_module.AddressBook,
+    def __init__(self, addresses: address_book.AddressBook,
                  instance_uuid: str) -> None:
         super().__init__(name=f'dmore-port-lookup-{instance_uuid}',
                          daemon=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nova import context as nova_context
 
     from nova_dmore.virt.care import reporter as reporter_module
-    from nova_dmore.virt.network import address as address_module
+    from nova_dmore.virt.network import address_book
 
 
 def stock_consoles(migrate_data: 'objects.LibvirtLiveMigrateData'
@@ -42,12 +42,13 @@ def stock_consoles(migrate_data: 'objects.LibvirtLiveMigrateData'
 
 
 def is_plain(error: exception.PairError,
-             addresses: 'address_module.AddressBook', port_id: str, host: str
+             addresses: 'address_book.AddressBook', port_id: str, host: str
              ) -> bool:
     """Whether a destination that did not prepare is without the plug-in.
 
     :param error: what ``DestinationAPI.prepare`` raised.
-    :param addresses: an :class:`nova_dmore.virt.network.address.AddressBook`.
+    :param addresses: an
+        :class:`nova_dmore.virt.network.address_book.AddressBook`.
     :param port_id: of the pair's Domain R.
     """
     if isinstance(error, exception.NoAnswerError):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bindings of a port of a Domain R to hosts; called by
-:mod:`nova_dmore.virt.network.address`.
+:mod:`nova_dmore.virt.network.address_book`.
 
 Each function may raise what a client of Neutron does.
 """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes a port of a Domain R; called by
-:mod:`nova_dmore.virt.network.address`."""
+:mod:`nova_dmore.virt.network.address_book`."""
 
 from typing import Any, TYPE_CHECKING
 

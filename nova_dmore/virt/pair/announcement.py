@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nova import context as nova_context
     from oslo_config import cfg
 
-    from nova_dmore.virt.network import address as address_module
+    from nova_dmore.virt.network import address_book
     from nova_dmore.virt.pair import record as record_module
 
 CONF = nova.conf.CONF
@@ -39,10 +39,11 @@ SSH_PROPERTY = 'dmore:console_ssh'
 
 
 def has_pair(instance: 'objects.Instance',
-             addresses: 'address_module.AddressBook') -> bool:
+             addresses: 'address_book.AddressBook') -> bool:
     """Whether an instance that comes from another host has a Domain R there.
 
-    :param addresses: a :class:`nova_dmore.virt.network.address.AddressBook`;
+    :param addresses: an
+        :class:`nova_dmore.virt.network.address_book.AddressBook`;
         asked where the property alone says so: it is that of an earlier
         release, which has made a port too, or of a user.
     """

@@ -27,7 +27,7 @@ from nova_dmore.virt.care import watch
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.images import credentials
 from nova_dmore.virt.images import image_store
-from nova_dmore.virt.network import address
+from nova_dmore.virt.network import address_book
 from nova_dmore.virt.network import plug
 from nova_dmore.virt.network import port_security
 from nova_dmore.virt.network import security_group
@@ -55,7 +55,7 @@ def make_pairs(conf: 'cfg.ConfigOpts',
     """
     return incoming.IncomingPairs(
         conf, connect, plug.Plug(vif_driver, conf.libvirt.virt_type),
-        address.AddressBook(
+        address_book.AddressBook(
             conf.dmore.management_network,
             port_security.PortSecurity(
                 conf.dmore.security_groups,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from nova_dmore.virt.images import image_store
-    from nova_dmore.virt.network import address as address_module
+    from nova_dmore.virt.network import address_book
     from nova_dmore.virt.network import plug as plug_module
 
 LOG = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ class KnownPairs:
     :param conf: Nova's configuration, with the ``[dmore]`` options.
     :param connect: returns Nova's ``libvirt.virConnect``.
     :param plug: a :class:`nova_dmore.virt.network.plug.Plug`.
-    :param addresses: an :class:`nova_dmore.virt.network.address.AddressBook`.
+    :param addresses: an
+        :class:`nova_dmore.virt.network.address_book.AddressBook`.
     :param images: an :class:`nova_dmore.virt.images.image_store.ImageStore`.
     :param forget_tokens: :func:`nova_dmore.virt.care.tokens.forget` of an
         instance's uuid.
@@ -54,7 +55,7 @@ class KnownPairs:
     def __init__(self, conf: 'cfg.ConfigOpts',
                  connect: 'Callable[[], libvirt.virConnect]',
                  plug: 'plug_module.Plug',
-                 addresses: 'address_module.AddressBook',
+                 addresses: 'address_book.AddressBook',
                  images: 'image_store.ImageStore',
                  forget_tokens: Callable[[str], None],
                  note_secret: Callable[[str, int], bool]) -> None:

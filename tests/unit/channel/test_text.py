@@ -18,7 +18,7 @@ SUSPECTS = {'error', 'why', 'reason', 'e'}
 #: Who logs by way of a formatter that escapes everything.
 ESCAPED_BY_FORMATTER = {'keeper', 'link', 'posix', 'worker'}
 #: Errors of Glance and of Neutron, whose text is an operator's.
-TRUSTED = {'virt/images/image_store.py', 'virt/network/address.py'}
+TRUSTED = {'virt/images/image_store.py', 'virt/network/address_book.py'}
 
 
 class PrintableTest(unittest.TestCase):

@@ -12,7 +12,7 @@ from nova import exception as nova_exception
 
 from nova_dmore import image_file
 from nova_dmore.virt.images import image_store
-from nova_dmore.virt.network import address
+from nova_dmore.virt.network import address_book
 from nova_dmore.virt.network import plug
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import incoming
@@ -240,7 +240,7 @@ class HostTestCase(fakes.TestCase):
         return incoming.IncomingPairs(
             self.conf, lambda: self.libvirt,
             plug.Plug(self.vif_driver, 'qemu'),
-            address.AddressBook(
+            address_book.AddressBook(
                 'consoles', fakes.make_port_security(self.conf.dmore), None),
             self.images, self.forget_tokens, self.note_secret)
 

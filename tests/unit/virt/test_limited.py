@@ -13,7 +13,7 @@ import requests
 
 from nova_dmore import exception
 from nova_dmore.virt import limited
-from nova_dmore.virt.network import address
+from nova_dmore.virt.network import address_book
 from tests.unit.virt import fakes
 
 
@@ -26,7 +26,7 @@ class NeutronTest(fakes.TestCase):
             httpclient=types.SimpleNamespace(session=stock))
         self.useFixture(fixtures.MockPatch(
             'nova.network.neutron.get_client', return_value=client))
-        used = address.AddressBook('consoles', None, None)._client()
+        used = address_book.AddressBook('consoles', None, None)._client()
         return stock.timeout, used.httpclient.session.timeout
 
     def test_nova_has_no_limit(self):

@@ -5,7 +5,7 @@ from neutronclient.common import exceptions as neutron_exceptions
 from nova import context
 
 from nova_dmore import exception
-from nova_dmore.virt.network import address
+from nova_dmore.virt.network import address_book
 from nova_dmore.virt.network import security_group
 from tests.unit.virt import fakes
 
@@ -27,7 +27,7 @@ class PortSecurityTestCase(fakes.TestCase):
         self.book = self.make_book()
 
     def make_book(self, security_groups=(), network='consoles'):
-        return address.AddressBook(
+        return address_book.AddressBook(
             network, fakes.make_port_security(
                 self.conf.dmore, security_groups), context.get_admin_context())
 

@@ -10,6 +10,7 @@ from nova import exception as nova_exception
 
 from nova_dmore import exception
 from nova_dmore.virt.network import address
+from nova_dmore.virt.network import address_book
 from tests.unit.virt import fakes
 
 
@@ -25,7 +26,7 @@ class BookTestCase(fakes.TestCase):
         self.book = self._book()
 
     def _book(self, network='consoles', security_groups=()):
-        return address.AddressBook(network, fakes.make_port_security(
+        return address_book.AddressBook(network, fakes.make_port_security(
             self.conf.dmore, security_groups), self.admin)
 
     def _port(self):
@@ -243,7 +244,7 @@ class ErrorTest(BookTestCase):
 
     def test_no_network_configured_and_nobody_to_ask(self):
         self.useFixture(fixtures.MockPatchObject(
-            address.AddressBook, '_client',
+            address_book.AddressBook, '_client',
             side_effect=neutron_exceptions.ConnectionFailed(reason='no')))
         error = self.assertRaises(exception.ConfigurationError,
                                   self._book(None).management_network)
