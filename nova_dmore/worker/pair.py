@@ -28,6 +28,7 @@ from nova_dmore.worker import epoch_actions
 from nova_dmore.worker import gaps
 from nova_dmore.worker import instance_state
 from nova_dmore.worker import keeper_commands
+from nova_dmore.worker import keeper_messages
 from nova_dmore.worker import notes_writer
 from nova_dmore.worker import recorded
 from nova_dmore.worker import request_handler
@@ -79,7 +80,7 @@ class Pair:
         self.host_end = host_end_module.HostEnd(
             given.region, self._ring, given.journal)
         self.commands = keeper_commands.Commands(link, self.worker_starts)
-        self._instance_state = instance_state.StateTeller(
+        self.instance_state = instance_state.StateTeller(
             loop, lambda state: self.control.state(state, self._is_open()))
         self._context = base.DeviceContext(
             loop=loop, region=given.region, ring=self._ring,
@@ -88,16 +89,16 @@ class Pair:
             report_gap=self.report_gap, note=self.note,
             kept=kept.get('devices', {}),
             commands=self.commands, last_input=start['last_input'],
-            input_limit_reached=lambda: loop.call_soon(self._move),
-            check_freeze=self._check_freeze,
-            config={}, instance_is_off=lambda: self._instance_state.is_off,
+            input_limit_reached=lambda: loop.call_soon(self.move),
+            check_freeze=self.check_freeze,
+            config={}, instance_is_off=lambda: self.instance_state.is_off,
             input_dropped=lambda at, count: self.control.input_dropped(
                 at, count, self._is_open() or self.machine.state is
                 State.FROZEN))      # it is carried over then
         self.devices = group.DeviceGroup(table.DEVICES, self._context)
         serial = self.devices['serial']
         assert isinstance(serial, serial_device.SerialDevice)
-        self._serial = serial
+        self.serial = serial
         self.serial_break = serial_break_module.SerialBreak(
             self.host_end, serial.input, self._send_break, self._is_leaving,
             kept.get('break'), start.get('last_break'), self.note)
@@ -122,6 +123,8 @@ class Pair:
              self.control.shorten))
         self._timer: loop_module.Handle | None = None
         self._handler = request_handler.RequestHandler(self)
+        self._keeper_messages = keeper_messages.KeeperMessages(
+            self, self._handler.handle)
         if kept.get('config'):
             self.configure(kept['config'])
 
@@ -148,68 +151,10 @@ class Pair:
                 self.host_end.positions()[stream][0]
                 + pipes.waiting(serial.output), count)
 
-    # -- from the keeper
-
     def on_message(self, message: messages.Message, descriptors: list[int]
                    ) -> None:
         """One message of the keeper."""
-        now = time.monotonic()
-        machine = self.machine
-        kind = message['type']
-        if kind == messages.ToWorker.SERIAL:
-            self._serial.moved(descriptors[0])
-        elif kind == messages.ToWorker.COUNT:
-            self.act(machine.leaves(now))
-            if machine.state is State.FREEZING:
-                self.stop.counted()
-                self.devices.each(base.ShadowDevice.counted, message)
-                self._check_freeze()
-        elif kind == messages.ToWorker.CONTROL:
-            requests.Connection(
-                self.loop, self.waiters,
-                socket.socket(fileno=descriptors[0]), self._handler.handle)
-        elif kind == messages.ToWorker.DOMAIN_R:
-            self.domain_r_attached = message['connected']
-            self.act(
-                machine.domain_r_attached(message['generation'], now)
-                if message['connected'] else machine.domain_r_detached(now))
-        elif kind == messages.ToWorker.VM:
-            self._vm_changed(message, now)
-        elif (kind == messages.ToWorker.EVENT and message['event']
-                in (messages.BOOT, messages.TELLS_BOOTS)):
-            self._boots(message['event'] == messages.BOOT)
-        elif kind == messages.ToWorker.EVENT:
-            LOG.info('%s: %s', message['vm'], message['event'])
-            self.stop.event(message)
-            if message['event'] == messages.RESET:
-                self._instance_state.was_reset()
-                self.devices.each(base.ShadowDevice.was_reset)
-        elif kind == messages.ToWorker.REPLY:
-            self.commands.replied(message)
-            self._check_freeze()
-        elif kind == messages.ToWorker.DISPLAY:
-            self.commands.display_opened(message, descriptors)
-
-    def _boots(self, begins: bool) -> None:
-        if begins:
-            # With a note to a successor: the keeper does not say it again.
-            self.control.begin_boot()
-            # No worker may have been told of the reset, nor seen that there
-            # was no QEMU.
-            self.devices.each(base.ShadowDevice.was_reset)
-        self.commands.heard(self._serial.input.written)
-        if begins:
-            self._move()
-
-    def _vm_changed(self, message: messages.Message, now: float) -> None:
-        vm = message['vm']
-        self.vms[vm] = (message['connected'], message['status'])
-        if vm == messages.INSTANCE:
-            self.act(self.machine.instance_changed(
-                message['status'] in messages.AWAKE, now))
-        else:
-            self.act(self.machine.domain_r_changed(
-                message['status'], message['arriving'], now))
+        self._keeper_messages.take(message, descriptors)
 
     # -- what follows from what happened
 
@@ -227,12 +172,12 @@ class Pair:
             self.carried = None     # the journal has it
         self._tell_state()
         self._note_machine()    # before anything moves because of it
-        self._move()
+        self.move()
         self.waiters.wake()
         self._set_timer()
 
     def _tell_state(self) -> None:
-        self._instance_state.is_now(instance_state.state_of(
+        self.instance_state.is_now(instance_state.state_of(
             *self.vms[messages.INSTANCE], self.machine.role,
             self.machine.state))
 
@@ -253,7 +198,8 @@ class Pair:
             self._epochs.open(action, self.carried)
         return []
 
-    def _check_freeze(self) -> None:
+    def check_freeze(self) -> None:
+        """Go on with a freeze, if what it waited for may have come."""
         if self.machine.state is State.FREEZING:
             self.act(self.stop.freeze_over())
 
@@ -291,10 +237,10 @@ class Pair:
         if actions or changes.opened or changes.broken is not None:
             self.act(actions)
         elif changes.readable or changes.writable:
-            self._move()
+            self.move()
         self.devices.each(base.ShadowDevice.update)
 
-    def _move(self) -> None:
+    def move(self) -> None:
         """Move all bytes that can be moved."""
         if self.machine.output_flows:
             if self.control.pump():
@@ -314,7 +260,7 @@ class Pair:
     def _on_timer(self) -> None:
         self._timer = None
         self.act(self.machine.tick(time.monotonic()))
-        self._check_freeze()
+        self.check_freeze()
 
     # -- services
 
@@ -407,7 +353,7 @@ class Pair:
 
     def _break_answered(self, reply: messages.Message) -> None:
         self.serial_break.answered(reply)
-        self._move()
+        self.move()
 
     def _is_leaving(self, reply: messages.Message) -> bool:
         """QEMU has answered a break late: see :class:`SerialBreak`."""
@@ -419,5 +365,5 @@ class Pair:
             self.report_gap(
                 wire.Stream.SERIAL0_IN, wire.GapKind.AMBIGUOUS,
                 'QEMU got a break while it saved its state: it may come a '
-                'second time', self._serial.input.taken, 1)
+                'second time', self.serial.input.taken, 1)
         return True
