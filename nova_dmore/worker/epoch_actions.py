@@ -13,9 +13,10 @@ from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices import group
 from nova_dmore.worker import domain_r_control
+from nova_dmore.worker import pair_action
 from nova_dmore.worker import state_machine
 
-Action = state_machine.Action
+Action = pair_action.Action
 
 
 class EpochActions:

@@ -30,6 +30,7 @@ from nova_dmore.worker import instance_state
 from nova_dmore.worker import keeper_commands
 from nova_dmore.worker import keeper_messages
 from nova_dmore.worker import notes_writer
+from nova_dmore.worker import pair_action
 from nova_dmore.worker import recorded
 from nova_dmore.worker import request_handler
 from nova_dmore.worker import requests
@@ -41,7 +42,7 @@ from nova_dmore.worker import stop as stop_module
 
 LOG = logging.getLogger(__name__)
 
-Action = state_machine.Action
+Action = pair_action.Action
 State = wire.PairState
 
 

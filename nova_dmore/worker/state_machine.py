@@ -5,47 +5,21 @@ The worker reports what happened (an input method) and performs the actions
 that come back, in their order. Times are seconds of one monotonic clock.
 """
 
-import enum
-import math
 from typing import Any
 
 from nova_dmore import wire
 from nova_dmore.worker import epoch
+from nova_dmore.worker import freeze
+from nova_dmore.worker import pair_action
 
+Action = pair_action.Action
 Role = wire.Role
 State = wire.PairState
-
-#: When Domain R should have acknowledged a freeze, in seconds after the stop.
-_OVERDUE_S = wire.FREEZE_DELAY_S + wire.FREEZE_TIMEOUT_S
 
 #: What the worker after this one has to know beside state and role; in its
 #: notes without the underscore.
 _NOTED = ('migration_id', 'instance_running', '_attached', '_generation',
           '_ever_open', '_lost_unreported', '_adopted', '_carried')
-
-
-class Action(enum.Enum):
-    """What the worker has to do."""
-
-    #: Raise the epoch; this host's own positions stand.
-    OPEN_AS_HOST = 'open as host'
-    #: Raise the epoch with what the source carried over.
-    OPEN_CARRIED = 'open carried'
-    #: Raise the epoch; Domain R froze at the source, its positions stand.
-    OPEN_AS_DOMAIN_R = 'open as Domain R'
-    #: The same, but what the source still had is lost: report it.
-    OPEN_UNKNOWN = 'open unknown'
-    #: The instance stopped for a migration: count input and output,
-    #: publish, and ask Domain R to freeze.
-    STOP = 'stop'
-    #: The freeze is over, acknowledged or not: make the carry-over.
-    CARRY = 'carry'
-    #: The migration came to nothing: read the device on.
-    THAW = 'thaw'
-    #: No Domain R is there: stop waiting for one to take output.
-    CLOSE = 'close'
-    #: Domain R ended; what it alone had is lost: report it.
-    DOMAIN_R_LOST = 'domain r lost'
 
 
 class PairMachine:
@@ -72,11 +46,8 @@ class PairMachine:
         self._lost_unreported = False
         self._carried = False
         self._both_since: float | None = None
-        #: Domain R is asked to freeze now, whatever is still to come.
-        self.freeze_due = False
-        #: It has not acknowledged that in its time.
-        self.freeze_overdue = False
-        self._stopped_at = -math.inf
+        #: The freeze of the last stop.
+        self.freeze = freeze.Freeze()
         #: Whether the instance runs is not known; its output waits for that.
         self._instance_unknown = False
         #: The instance belongs to this host, though it need not run.
@@ -146,10 +117,7 @@ class PairMachine:
     def next_deadline(self) -> float | None:
         """When :meth:`tick` is due, or None."""
         if self.state is State.FREEZING:
-            if self.freeze_overdue:
-                return None     # QEMU says when its state is saved, or ends
-            return self._stopped_at + (
-                _OVERDUE_S if self.freeze_due else wire.FREEZE_DELAY_S)
+            return self.freeze.next_deadline
         if not (self._epoch.is_due and self.domain_r_running):
             return None
         if self.state is State.STARTING:
@@ -307,9 +275,7 @@ class PairMachine:
         """Time passed, or something above changed -> actions."""
         actions: list[Action] = []
         if self.state is State.FREEZING:
-            since = self._stopped_at
-            self.freeze_due = now >= since + wire.FREEZE_DELAY_S
-            self.freeze_overdue = now >= since + _OVERDUE_S
+            self.freeze.tick(now)
         if self.state is State.INCOMING:
             actions += self._arrive(now)
         if self.state is State.STARTING:
@@ -366,8 +332,7 @@ class PairMachine:
         if self.state in (State.FREEZING, State.FROZEN):
             return []
         self.state = State.FREEZING
-        self.freeze_due = self.freeze_overdue = False
-        self._stopped_at = now
+        self.freeze.begin(now)
         return [Action.STOP]
 
     def _carry(self) -> list[Action]:

@@ -18,12 +18,13 @@ from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices import group
 from nova_dmore.worker import keeper_commands
+from nova_dmore.worker import pair_action
 from nova_dmore.worker import serial_break as serial_break_module
 from nova_dmore.worker import state_machine
 
 LOG = logging.getLogger(__name__)
 
-Action = state_machine.Action
+Action = pair_action.Action
 
 
 def is_carried(kept: dict[str, Any]) -> bool:
@@ -122,14 +123,14 @@ class Stop:
         """
         awaits_answer = self._devices.awaits_answer() or (
             self._break.number is not None and not self._is_counted)
-        if awaits_answer and not self._machine.freeze_due:
+        if awaits_answer and not self._machine.freeze.is_due:
             return []
         # Once: it may be asked for.
         self._host_end.freeze(final=not awaits_answer)
         if not self.domain_r_may_stop:
             if not (self._host_end.state is host_end_module.HostState.FROZEN or
                     self._machine.domain_r_stopped or
-                    self._machine.freeze_overdue):
+                    self._machine.freeze.is_overdue):
                 return []
             self._domain_r_frozen(time.monotonic())
         is_over = not awaits_answer and self._devices.is_saved()

@@ -6,11 +6,12 @@ from hypothesis import strategies
 from oslotest import base
 
 from nova_dmore import wire
+from nova_dmore.worker import pair_action
 from nova_dmore.worker import state_machine
 from tests import examples
 
 State = wire.PairState
-Action = state_machine.Action
+Action = pair_action.Action
 SOURCE = wire.Role.SOURCE
 DESTINATION = wire.Role.DESTINATION
 
@@ -69,16 +70,16 @@ class TestPairMachine(base.BaseTestCase):
         # It is asked at once, or when QEMU has had its time to save.
         self.assertEqual(1 + wire.FREEZE_DELAY_S, machine.next_deadline)
         self.assertEqual([], machine.tick(machine.next_deadline - 0.001))
-        self.assertFalse(machine.freeze_due)
+        self.assertFalse(machine.freeze.is_due)
         self.assertEqual([], machine.tick(machine.next_deadline))
-        self.assertTrue(machine.freeze_due)
+        self.assertTrue(machine.freeze.is_due)
         # Domain R has its time, and QEMU a longer one.
         self.assertEqual(1 + wire.FREEZE_DELAY_S + wire.FREEZE_TIMEOUT_S,
                          machine.next_deadline)
         self.assertEqual([], machine.tick(machine.next_deadline - 0.001))
-        self.assertFalse(machine.freeze_overdue)
+        self.assertFalse(machine.freeze.is_overdue)
         self.assertEqual([], machine.tick(machine.next_deadline))
-        self.assertTrue(machine.freeze_overdue)
+        self.assertTrue(machine.freeze.is_overdue)
         # QEMU has as long as it takes: what is left of it may be much.
         self.assertIsNone(machine.next_deadline)
         self.assertEqual([Action.CARRY], machine.freeze_over())

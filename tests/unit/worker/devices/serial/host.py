@@ -19,13 +19,14 @@ from nova_dmore.posix import fifos
 from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.serial import device as serial
+from nova_dmore.worker import pair_action
 from nova_dmore.worker import state_machine
 from tests.unit.worker.devices.serial import uart
 
 OUT = wire.Stream.SERIAL0_OUT
 IN = wire.Stream.SERIAL0_IN
 State = wire.PairState
-Action = state_machine.Action
+Action = pair_action.Action
 REGION = region.Region(bytearray(1 << 18))
 
 
