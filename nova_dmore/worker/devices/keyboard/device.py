@@ -6,7 +6,8 @@ guest does not run refuses it, so that nothing is lost at a stop, and a key is
 sent when the guest has read those before it (:mod:`.room`). One command is on
 its way at a time. The keeper remembers the last one by its offset in the
 stream: a worker that follows a killed one learns from it what became of that.
-What is held down, and what of it is to be let go, is in :mod:`.held`.
+What is held down, and what of it is to be let go, is in :mod:`.held`; how the
+guest's pointer is moved, in :mod:`.pointer`.
 """
 
 import logging
@@ -24,6 +25,7 @@ from nova_dmore import wire
 from nova_dmore.worker.devices import base
 from nova_dmore.worker.devices.keyboard import held as held_module
 from nova_dmore.worker.devices.keyboard import pacing
+from nova_dmore.worker.devices.keyboard import pointer
 from nova_dmore.worker.devices.keyboard import qemu_events
 from nova_dmore.worker.devices.keyboard import room
 from nova_dmore.worker.devices.keyboard import standstill
@@ -35,8 +37,6 @@ _SIZE = wire.INPUT_RECORD_SIZE
 
 #: QEMU's words for a guest that does not run (qmp_input_send_event).
 _NOT_RUNNING = 'VM not running'
-#: Its words if the guest has no tablet.
-_NO_TABLET = 'event type abs'
 
 #: An event that QEMU did not want yet is offered again so much later.
 _RETRY_S = 0.05
@@ -71,11 +71,7 @@ class InputDevice(base.ShadowDevice):
         # And what waited is not dropped yet.
         self._was_reset: bool = context.kept.get('input', {}).get(
             'was_reset', False)
-        # Where a pointer without position is.
-        self._place: qemu_events.Place | None = None
-        # The source's buttons, or its keys, may come yet.
-        self._arrival_open = self._keys_may_come = False
-        self._relative = False
+        self._pointer = pointer.Pointer()
         self._known: set[str] = set()   # troubles that were logged
         self.dropped = 0
         last = context.last_input
@@ -96,9 +92,7 @@ class InputDevice(base.ShadowDevice):
         if flows and not self._flowed:
             self._pacer.resumed(now)
             self._room.forget()
-            # It may be another QEMU.
-            self._relative = False
-            self._place = None
+            self._pointer.forget()
         self._flowed = flows
         if self._on_way is None:
             self._drop_old(now)
@@ -141,17 +135,9 @@ class InputDevice(base.ShadowDevice):
         """See :class:`base.ShadowDevice`."""
         if carried is None:
             # A worker that is gone may have sent some already.
-            self._arrival_open = self._context.last_input is None
-            self._keys_may_come = self._arrival_open
-            return
-        if self._arrival_open:
-            self._arrival_open = False
-            self._held.arrived(carried.buttons, self._held.keys)
-            self._held.owe((), carried.owed_buttons)
-        if self._keys_may_come:
-            self._keys_may_come = False
-            self._held.arrived(self._held.buttons, carried.keys)
-            self._held.owe(carried.owed_keys, 0)
+            self._held.may_come(self._context.last_input is None)
+        else:
+            self._held.carried(carried)
 
     def was_reset(self) -> None:
         """See :class:`base.ShadowDevice`: what waits was typed at what ran
@@ -222,18 +208,18 @@ class InputDevice(base.ShadowDevice):
             self.taken, count * _SIZE,
             getattr(event, 'buttons', self._held.buttons),
             self._held.keys_after(event))
-        place = (None if isinstance(event, input_event.Key) else
-                 qemu_events.pixels(event, self._context.region.words[
-                     region.DISPLAY_MODE]))
-        events = self._qemu_events(event, place)
+        place: qemu_events.Place | None = None
+        if isinstance(event, input_event.Key):
+            events = [qemu_events.key(event.number, event.down)]
+        else:
+            place = qemu_events.pixels(
+                event, self._context.region.words[region.DISPLAY_MODE])
+            events = self._pointer.told(event, place, self._held.buttons)
         if not events:      # the first place of a pointer without one
-            self._place = place
+            self._pointer.is_at(place)
             self._host_end.take(_STREAM, note['size'])
             return True
-        if isinstance(event, input_event.Pointer):
-            self._arrival_open = False
-        else:
-            self._keys_may_come = False
+        self._held.sends(event)
         self._execute(events, note, place)
         return False
 
@@ -315,19 +301,6 @@ class InputDevice(base.ShadowDevice):
         self._timer = None
         self.pump()
 
-    def _qemu_events(self, event: input_event.Event,
-                     place: qemu_events.Place | None
-                     ) -> list[qemu_events.QemuEvent]:
-        if isinstance(event, input_event.Key):
-            return [qemu_events.key(event.number, event.down)]
-        if self._relative:
-            assert place is not None    # only that of a key is None
-            moved = qemu_events.moved_by(self._place or place, place)
-        else:
-            moved = qemu_events.moved_to(event)
-        return moved + qemu_events.buttons(
-            self._held.buttons, event.buttons)
-
     # -- answers
 
     def _replied(self, reply: messages.Message,
@@ -341,8 +314,7 @@ class InputDevice(base.ShadowDevice):
             if self._machine.state is wire.PairState.FROZEN:
                 self._ambiguous(note, 'QEMU answered when its state had been '
                                 'saved, or nearly so')
-            if place is not None:
-                self._place = place
+            self._pointer.is_at(place)
             self._completed(note)
             for each in self._context.input_taken:
                 each()
@@ -352,10 +324,7 @@ class InputDevice(base.ShadowDevice):
             self._later(note)
         elif failure == messages.Failure.NOT_SENT or _NOT_RUNNING in error:
             self._later(note)
-        elif _NO_TABLET in error and not self._relative:
-            LOG.info('The guest has no tablet: its pointer is moved')
-            self._relative = True
-        else:
+        elif not self._pointer.is_refused(error):
             self._drop(f'QEMU does not take an event: {error}')
             self._completed(note)
         self._reported = False

@@ -15,6 +15,7 @@ is owed, and none that is up already.
 from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
+from nova_dmore.channel import carry_over
 from nova_dmore.channel import errors
 from nova_dmore.channel import input_event
 from nova_dmore.link import messages
@@ -51,6 +52,8 @@ class Held:
         self._uncounted: int | None = kept['uncounted']
         #: Keys whose press was dropped, too: they are not down.
         self._in_vain: set[int] = set()
+        # The source's buttons, or its keys, may come yet.
+        self._buttons_may_come = self._keys_may_come = False
         self._changed = changed
 
     def to_notes(self) -> _Message:
@@ -90,8 +93,32 @@ class Held:
         self.keys = frozenset(note['down'])
         self._in_vain -= self.keys
 
-    def arrived(self, buttons: int, keys: frozenset[int]) -> None:
+    # -- what comes from the source
+
+    def may_come(self, on: bool) -> None:
+        """What is down at the source may come yet: it counts until an event
+        of its kind is sent here."""
+        self._buttons_may_come = self._keys_may_come = on
+
+    def sends(self, event: input_event.Event) -> None:
+        """What the source says of its kind comes too late."""
+        if isinstance(event, input_event.Pointer):
+            self._buttons_may_come = False
+        else:
+            self._keys_may_come = False
+
+    def carried(self, carried: carry_over.CarryOver) -> None:
         """The guest came with these down, from another host."""
+        if self._buttons_may_come:
+            self._buttons_may_come = False
+            self._arrived(carried.buttons, self.keys)
+            self.owe((), carried.owed_buttons)
+        if self._keys_may_come:
+            self._keys_may_come = False
+            self._arrived(self.buttons, carried.keys)
+            self.owe(carried.owed_keys, 0)
+
+    def _arrived(self, buttons: int, keys: frozenset[int]) -> None:
         if (buttons, keys) != (self.buttons, self.keys):
             self.buttons, self.keys = buttons, keys
             self._changed()
