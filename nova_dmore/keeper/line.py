@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The keeper's part of the instance's serial port: what passes, and counting.
+"""The keeper's part of the instance's serial port: what passes, and when.
 
 QEMU reads from one FIFO and writes to the other, and the keeper alone moves
 bytes between these and two pipes of the worker's, with ``splice``, which moves
 them or does not, whoever is killed. Right before each move it takes in what
 QEMU has said, so that nothing passes when the instance has stopped to leave:
 then the kernel's counts of the unread bytes are those of QEMU's saved state
-(doc/source/architecture/serial.rst says why).
+(doc/source/architecture/serial.rst says why; :mod:`.stop_count` tells them).
 """
 
 import enum
 import logging
-import math
 import os
 import socket
 import time
@@ -22,6 +21,7 @@ from nova_dmore.keeper import moves
 from nova_dmore.keeper import pace
 from nova_dmore.keeper import peers
 from nova_dmore.keeper import qemu_end
+from nova_dmore.keeper import stop_count
 from nova_dmore.link import messages
 from nova_dmore.posix import loop as loop_module
 from nova_dmore.posix import pipes
@@ -75,10 +75,6 @@ class Line:
         self.gate = Gate.CLOSED
         self._leaving = False
         self._allowed = 0           # counted bytes that may pass while HELD
-        #: The last COUNT of this stop.
-        self._count: messages.Message | None = None
-        self._stopped_at = -math.inf
-        self._saving_at: float | None = None
         self._saving_timer: loop_module.Handle | None = None
         self._written = 0           # input that has left the worker's pipe
         self._read = 0              # output that was put into its pipe
@@ -87,6 +83,7 @@ class Line:
         self._alone_timer: loop_module.Handle | None = None
         self._rest_timer: loop_module.Handle | None = None
         self._moves = moves.Moves()
+        self._count = stop_count.StopCount(self._moves, self._qemu, tell)
         self._pace = pace.Pace(qemu_end.OUTPUT_ROOM)
         #: Whether the last QEMU has ended, and no other is connected.
         self._has_ended = False
@@ -141,16 +138,11 @@ class Line:
         """How far QEMU is with the state that the instance leaves with:
         ``messages.SAVING`` or ``messages.SAVED``; None: it has not said that
         it saves one."""
-        if self.gate is not Gate.HELD:
-            return None
-        if self._count is not None and self._count['final']:
-            return messages.SAVED
-        return None if self._saving_at is None else messages.SAVING
+        return self._count.saving if self.gate is Gate.HELD else None
 
     def repeat(self) -> None:
         """Tell a new worker what the last one was told."""
-        if self._count is not None:
-            self._tell(self._count, ())
+        self._count.repeat()
 
     # -- what happens
 
@@ -186,17 +178,17 @@ class Line:
                 self._throw_away()
             self._watch()
         if name == 'STOP':
-            self._stopped_at = at
+            self._count.stopped_at = at
         if name == 'STOP' and self._leaving and self.gate is Gate.OPEN:
             self._enter(Gate.HELD)
         elif name == messages.SAVED or (
-                name == messages.SAVING_POSTCOPY and self._saving_at):
+                name == messages.SAVING_POSTCOPY and self._count.saving_at):
             self._saved()       # QEMU 10.0 sends both, this one second
         elif self._leaving and name in (messages.SAVING,
                                         messages.SAVING_POSTCOPY):
             if self.gate in (Gate.OPEN, Gate.OUTPUT):
                 self._enter(Gate.HELD)      # it was paused: no STOP came
-            self._saving_at = at
+            self._count.saving_at = at
             self._saving_timer = self._loop.call_later(
                 max(0, at + moves.MARGIN_S - time.monotonic()), self._saving,
                 name == messages.SAVING_POSTCOPY)
@@ -244,7 +236,7 @@ class Line:
         LOG.info('Serial port: %s', gate.value)
         self.gate = gate
         self._allowed = 0
-        self._count = self._saving_at = None
+        self._count.forget()
         if self._saving_timer is not None:
             # It is of this stop: a rollback may be heard with the next one.
             self._saving_timer.cancel()
@@ -272,44 +264,26 @@ class Line:
 
     def _saving(self, for_postcopy: bool) -> None:
         """QEMU saves its state; its main loop stands still."""
-        if self.gate is not Gate.HELD or self._count is not None:
+        if self.gate is not Gate.HELD or self._count.is_told:
             return
         if for_postcopy:
             self._saved()       # what is sent from now on is memory
             return
         if has_all_output := not self._qemu.is_crowded():
             # QEMU does not wait for room: it will not write any more.
-            self._allowed = self._counted_output()
+            self._allowed = self._count.output(self._read + self._dropped)
         self._report(has_all_output, False)
 
     def _saved(self) -> None:
         """QEMU's state is saved: what it did by now is in it."""
-        if self.gate is not Gate.HELD or (
-                self._count is not None and self._count['final']):
+        if self.gate is not Gate.HELD or self._count.is_final:
             return      # what it did after that is not in its state
-        self._allowed = self._counted_output()
+        self._allowed = self._count.output(self._read + self._dropped)
         self._report(True, True)
 
-    def _counted_output(self) -> int:
-        """-> how many bytes of the output that is here the destination's QEMU
-        will not write again."""
-        return self._moves.counted_output(
-            self._qemu.waiting(), self._read + self._dropped,
-            self._saving_at)
-
-    def _report(self, has_all_output: bool, final: bool) -> None:
-        counts = self._moves.counts(
-            self._qemu.unread(), self._stopped_at, self._saving_at,
-            None if self._count is None else self._count['unread'])
-        fields = {
-            'output': self._read + self._allowed if has_all_output else None,
-            'unread': counts.unread_in_state, 'final': final,
-            'unsure_in': counts.unsure_in, 'unsure_out': counts.unsure_out}
-        if counts.read_after_saving:        # next to never
-            fields['read_late'] = counts.read_after_saving
-        LOG.info('Serial port: %s', fields)
-        self._count = {'type': messages.ToWorker.COUNT, **fields}
-        self._tell(self._count, ())
+    def _report(self, has_all_output: bool, is_final: bool) -> None:
+        self._count.tell(
+            self._read + self._allowed if has_all_output else None, is_final)
         self._watch()
 
     # -- moving
