@@ -2,9 +2,10 @@
 """The compute driver: ``compute_driver = dmore.DMoreDriver``.
 
 A subclass of Nova's LibvirtDriver whose methods only delegate. They stand in
-the order of an instance's life. The docstring of each says when Nova calls it;
-``tests/unit/virt/test_signatures.py`` compares each with the method of Nova
-that it overrides.
+the order of an instance's life; those that Nova calls for a live migration are
+in :mod:`nova_dmore.virt.migration.driver`. The docstring of each says when
+Nova calls it; ``tests/unit/virt/test_signatures.py`` compares each with the
+method of Nova that it overrides.
 
 Nothing of ours may make one of these methods fail, unless an operator asks for
 that (``[dmore] required``): see :mod:`nova_dmore.virt.boundary`.
@@ -25,9 +26,8 @@ from nova_dmore.virt.checks import start as start_checks
 from nova_dmore.virt.checks import table as checks_table
 from nova_dmore.virt import consoles
 from nova_dmore.virt import inventory
+from nova_dmore.virt.migration import driver as migration_driver
 from nova_dmore.virt.migration import source_roles
-from nova_dmore.virt.migration import uris
-from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import instance_pair
 from nova_dmore.virt.pair import large_pictures
 from nova_dmore.virt.pair import saved as saved_module
@@ -47,7 +47,7 @@ CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
 
-class DMoreDriver(libvirt_driver.LibvirtDriver):
+class DMoreDriver(migration_driver.MigratingDriver):
     """KVM/QEMU through libvirt, with consoles that outlive a migration."""
 
     def __init__(self, virtapi: 'nova_virtapi.VirtAPI', read_only: bool = False
@@ -286,124 +286,3 @@ class DMoreDriver(libvirt_driver.LibvirtDriver):
         super().confirm_migration(context, migration, instance, network_info)
         with boundary.instance_first(instance, 'The end of its resize'):
             instance_pair.resize_confirmed(CONF.dmore, self._pairs, instance)
-
-    # -- it moves: destination ----------------------------------------------
-
-    def _has_pair(self, instance: 'objects.Instance') -> bool:
-        """See :func:`nova_dmore.virt.pair.announcement.has_pair`."""
-        with boundary.instance_first(instance, 'Finding its Domain R'):
-            return announcement.has_pair(instance, self._pairs.addresses)
-        return False
-
-    def check_can_live_migrate_destination(
-            self, context: nova_context.RequestContext,
-            instance: 'objects.Instance', src_compute_info: Any,
-            dst_compute_info: Any, block_migration: bool = False,
-            disk_over_commit: bool = False
-    ) -> 'objects.LibvirtLiveMigrateData':
-        """Called at a possible destination of a live migration, before
-        anything is made there. If it passes, the pair's part is begun."""
-        has_pair = self._has_pair(instance)
-        if has_pair:
-            self._destination.check_can_live_migrate_destination(
-                instance, CONF.dmore.required)
-        check_data = super().check_can_live_migrate_destination(
-            context, instance, src_compute_info, dst_compute_info,
-            block_migration, disk_over_commit)
-        if has_pair:
-            with boundary.instance_first(instance, 'Preparing its Domain R'):
-                self._destination.check_passed(context, instance)
-        return check_data
-
-    def pre_live_migration(self, context: nova_context.RequestContext,
-                           instance: 'objects.Instance',
-                           block_device_info: Any, network_info: Any,
-                           disk_info: Any,
-                           migrate_data: 'objects.LibvirtLiveMigrateData'
-                           ) -> 'objects.LibvirtLiveMigrateData':
-        """Called at the destination of a live migration, before the source
-        begins. What the pair needs here is made at the same time."""
-        has_pair = self._has_pair(instance)
-        if has_pair:
-            with boundary.instance_first(instance, 'Preparing its Domain R'):
-                self._destination.pre_live_migration(context, instance)
-        migrate_data = super().pre_live_migration(
-            context, instance, block_device_info, network_info, disk_info,
-            migrate_data)
-        if has_pair:
-            with boundary.instance_first(instance, 'Noting its TCP port'):
-                self._destination.pre_live_migration_ended(
-                    instance, migrate_data)
-        return migrate_data
-
-    def post_live_migration_at_destination(
-            self, context: nova_context.RequestContext,
-            instance: 'objects.Instance', network_info: Any,
-            block_migration: bool = False, block_device_info: Any = None
-    ) -> None:
-        """Called at the destination of a live migration when the instance is
-        here."""
-        super().post_live_migration_at_destination(
-            context, instance, network_info, block_migration,
-            block_device_info)
-        if self._has_pair(instance):
-            with boundary.instance_first(instance, 'The end of its move'):
-                self._destination.post_live_migration_at_destination(
-                    instance)
-
-    # -- it moves: source ---------------------------------------------------
-
-    def live_migration(self, context: nova_context.RequestContext,
-                       instance: 'objects.Instance', dest: str,
-                       post_method: Callable[..., None],
-                       recover_method: Callable[..., None],
-                       block_migration: bool = False, migrate_data: Any = None
-                       ) -> Any:
-        """Called at the source when a live migration begins."""
-        with self._source_roles.live_migration(
-                context, instance, dest, migrate_data,
-                functools.partial(self._read_console_log, instance)):
-            return super().live_migration(
-                context, instance, dest, post_method, recover_method,
-                block_migration, migrate_data)
-
-    def _live_migration_operation(self, context: nova_context.RequestContext,
-                                  instance: 'objects.Instance', dest: str,
-                                  block_migration: bool, migrate_data: Any,
-                                  guest: 'nova_guest.Guest', device_names: Any
-                                  ) -> None:
-        """Called at the source, in the thread that carries it out."""
-        with self._source_roles.operation(instance, guest) as guest:
-            super()._live_migration_operation(
-                context, instance, dest, block_migration, migrate_data, guest,
-                device_names)
-
-    def _live_migration_monitor(
-            self, context: nova_context.RequestContext,
-            instance: 'objects.Instance', guest: 'nova_guest.Guest', dest: str,
-            post_method: Callable[..., None],
-            recover_method: Callable[..., None], block_migration: bool,
-            migrate_data: Any, future: Any, disk_paths: Any) -> None:
-        """Called at the source, in the thread that watches the migration."""
-        with self._source_roles.monitor(instance, guest) as guest:
-            super()._live_migration_monitor(
-                context, instance, guest, dest, post_method, recover_method,
-                block_migration, migrate_data, future, disk_paths)
-
-    def live_migration_abort(self, instance: 'objects.Instance') -> None:
-        """Called at the source when a user aborts a live migration."""
-        if not self._source_roles.abort(instance):
-            super().live_migration_abort(instance)
-
-    def _uris_to(self, host: str | None, inbound_address: str | None
-                 ) -> uris.MigrationURIs:
-        """How Nova has a live migration go to a host."""
-        return uris.MigrationURIs(
-            self._live_migration_uri(inbound_address or host),
-            self._migrate_uri(inbound_address) if inbound_address else None)
-
-    def _read_console_log(self, instance: 'objects.Instance') -> bytes:
-        """The end of the instance's console log, as much as Nova shows."""
-        log: bytes = self._get_console_output_file(
-            instance, self._get_console_log_path(instance))
-        return log

@@ -7,7 +7,7 @@ live migration passes through the files in this order:
 ===========================  ===========  ===================================
 File                         Host         Part of the live migration
 ===========================  ===========  ===================================
-``../driver.py``             both         Nova calls
+``driver.py``                both         Nova calls
 ``early_preparation.py``     destination  port binding, shadow-device process
                                           and tap, while Nova checks
 ``early_departure.py``       source       then Domain R leaves first

@@ -14,11 +14,13 @@ from nova.virt.libvirt import host
 from nova_dmore import virt
 from nova_dmore.virt import driver
 from nova_dmore.virt import inventory
+from nova_dmore.virt.migration import driver as migration_driver
 from nova_dmore.virt.migration import guest
 from tests.unit.virt import fakes
 
 #: Our classes that extend one of Nova's.
 CLASSES = {driver.DMoreDriver: libvirt_driver.LibvirtDriver,
+           migration_driver.MigratingDriver: libvirt_driver.LibvirtDriver,
            inventory.DMoreHost: host.Host}
 
 
@@ -80,12 +82,16 @@ class SignatureTest(fakes.TestCase):
              'get_vnc_console', 'get_serial_console',
              'get_console_output', 'resume', '_cleanup',
              'destroy', '_hard_reboot', 'migrate_disk_and_power_off',
-             'confirm_migration', 'check_can_live_migrate_destination',
+             'confirm_migration'},
+            set(_overridden(driver.DMoreDriver,
+                            libvirt_driver.LibvirtDriver)))
+        self.assertEqual(
+            {'check_can_live_migrate_destination',
              'pre_live_migration', 'post_live_migration_at_destination',
              'live_migration',
              'live_migration_abort',
              '_live_migration_operation', '_live_migration_monitor'},
-            set(_overridden(driver.DMoreDriver,
+            set(_overridden(migration_driver.MigratingDriver,
                             libvirt_driver.LibvirtDriver)))
         self.assertEqual(
             {'list_instance_domains', '_event_emit_delayed'},
@@ -121,10 +127,16 @@ class AttributeTest(fakes.TestCase):
                 body=[self._class(importlib.import_module(base.__module__),
                                   base.__name__)
                       for base in stock.__mro__[:-1]], type_ignores=[])
-            known = (set(dir(stock)) | set(vars(ours)) | _assigned(node)
-                     | _assigned(stock_node))
+            known = (set(dir(ours)) | set(inspect.get_annotations(ours))
+                     | _assigned(node) | _assigned(stock_node))
             self.assertEqual(set(), _self_attributes(node) - known,
                              ours.__name__)
+
+    def test_what_the_methods_for_a_migration_use_is_assigned(self):
+        used = set(inspect.get_annotations(migration_driver.MigratingDriver))
+        self.assertLess({'_pairs'}, used)
+        self.assertLessEqual(
+            used, _assigned(self._class(driver, 'DMoreDriver')))
 
     def test_the_scan_sees_an_unknown_attribute(self):
         node = ast.parse('class A:\n def f(self):\n'
