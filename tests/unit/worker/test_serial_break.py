@@ -6,7 +6,7 @@ from hypothesis import strategies
 
 from nova_dmore import wire
 from tests import examples
-from tests.unit.worker.devices.keyboard import killed_case
+from tests.unit.worker.devices.keyboard import moved_case
 from tests.unit.worker.devices.keyboard import test_killed
 
 _STEPS = strategies.sampled_from([
@@ -19,7 +19,7 @@ _MOVE = strategies.tuples(
     strategies.sampled_from(['first', 'last']))
 
 
-class BreakTest(killed_case.KilledCase):
+class BreakTest(moved_case.MovedCase):
 
     def perform(self, script):
         self.begin()

@@ -9,7 +9,7 @@ from hypothesis import strategies
 from nova_dmore import wire
 from nova_dmore.worker import requests
 from tests import examples
-from tests.unit.worker.devices.keyboard import killed_case
+from tests.unit.worker.devices.keyboard import moved_case
 from tests.unit.worker.devices.keyboard import test_killed
 
 _MOVE = strategies.sampled_from(
@@ -33,7 +33,7 @@ _MOVE_AWAY = _moved('first', 'last')
 _MOVE_UNTOLD = _moved('late', 'never')
 
 
-class MovedTest(killed_case.KilledCase):
+class MovedTest(moved_case.MovedCase):
 
     def perform(self, script):
         self.begin()
