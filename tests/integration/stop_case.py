@@ -30,3 +30,8 @@ class Stop(base.BaseTestCase):
         """They stay unread."""
         self.domain_r.types(b'ab')
         fakes.wait_for(lambda: self.instance.unread() == 2)
+
+    def types_and_reads_only(self, byte):
+        self.domain_r.types(byte)
+        self.assertEqual(byte, self.instance.reads(1))
+        self.assertTrue(self.instance.reads_nothing())

@@ -247,58 +247,6 @@ class TestStop(stop_case.Stop):
             self.pair.live()
         wait_for(lambda: self.domain_r.output == b'012')
 
-    def test_bytes_that_qemu_did_not_read_are_sent_again(self):
-        self.types_two()
-        self.instance.leaves()
-        self.assertEqual(0, self.carried()['taken']['serial0_in'])
-        # A QEMU that has moved away reads it, and it is lost.
-        self.assertEqual(b'a', self.instance.reads(1))
-        self.assertEqual((), self.pair.gaps())
-
-    def test_byte_that_qemu_read_before_it_saved_is_taken(self):
-        self.types_two()
-        self.instance.stop()
-        self.assertEqual(b'a', self.instance.reads(1))
-        time.sleep(0.01)
-        self.instance.save()
-        time.sleep(0.01)
-        self.instance.saved()
-        self.assertEqual(1, self.carried()['taken']['serial0_in'])
-        self.assertEqual((), self.pair.gaps())
-
-    def test_byte_that_qemu_read_while_it_saved_is_ambiguous(self):
-        self.types_two()
-        self.instance.stop()
-        self.instance.save()
-        time.sleep(0.05)
-        self.assertEqual(b'a', self.instance.reads(1))
-        self.instance.saved()
-        self.assertEqual(1, self.carried()['taken']['serial0_in'])
-        self.check_ambiguous(0, 1)
-
-    def types_after_the_save(self, ago):
-        time.sleep(0.3)
-        self.domain_r.types(b'abc')
-        self.assertEqual(b'abc', self.instance.reads(3))
-        self.instance.stop(ago=ago + 0.01)
-        self.instance.save(ago=ago)
-        time.sleep(0.01)
-        self.instance.saved()
-
-    def test_bytes_that_were_sent_when_it_saved_are_sent_again(self):
-        """All that QEMU said came late."""
-        self.types_after_the_save(0.2)
-        self.assertEqual(0, self.carried()['taken']['serial0_in'])
-        self.instance.resume()
-        self.pair.live()
-        # Rolled back, it has them.
-        self.types_and_reads_only(b'd')
-
-    def types_and_reads_only(self, byte):
-        self.domain_r.types(byte)
-        self.assertEqual(byte, self.instance.reads(1))
-        self.assertTrue(self.instance.reads_nothing())
-
     def test_instance_that_ends_before_it_says_that_it_is_saved(self):
         self.types_two()
         self.instance.prints(b'last')
@@ -319,12 +267,6 @@ class TestStop(stop_case.Stop):
         self.assertEqual(0, self.carried()['taken']['serial0_in'])
         self.assertEqual(4, self.output_carried())
         self.assertEqual((), self.pair.gaps())
-
-    def check_ambiguous(self, at, count):
-        gap, = self.pair.gaps()
-        self.assertEqual(
-            ('serial0_in', at, count, wire.GapKind.AMBIGUOUS, 'm'),
-            (gap.stream, gap.at, gap.bytes, gap.kind, gap.migration_id))
 
     def test_reset_of_the_guest(self):
         self.instance.prints(b'one')
