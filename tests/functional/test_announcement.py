@@ -8,7 +8,7 @@ from nova import objects
 
 from nova_dmore.virt.pair import announcement
 from tests.functional import base
-from tests.functional import test_migration
+from tests.functional import migration_case
 
 FORGED = {announcement.SSH_PROPERTY: 'ssh://console@10.0.0.66:22'}
 
@@ -43,7 +43,7 @@ class PropertyTest(base.TestCase):
         self._delete_server(server)
 
 
-class MigrationTest(test_migration.MigrationTestCase):
+class MigrationTest(migration_case.MigrationTestCase):
 
     def _go(self):
         role = self.driver('c2')._destination

@@ -10,12 +10,13 @@ from nova.compute import vm_states
 from nova import conf
 from nova import context
 from nova import objects
+from nova.tests.functional.api import client
 
 from nova_dmore.virt.care import late_notes
 from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.pair import announcement
 from tests.functional import base
-from tests.functional import test_migration
+from tests.functional import migration_case
 
 CONF = conf.CONF
 KEY = ('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8'
@@ -280,7 +281,7 @@ class OptionsTest(CareTestCase):
         self._assert_no_break()
 
 
-class BindingTest(test_migration.MigrationTestCase):
+class BindingTest(migration_case.MigrationTestCase):
 
     def test_the_port_cannot_be_bound_where_the_instance_went(self):
         """On a routed network, say, or without an agent: the user is told,
@@ -292,7 +293,7 @@ class BindingTest(test_migration.MigrationTestCase):
         self.go()
         self.until(lambda: self.driver('c2')._pairs.trouble)
         error = self.assertRaises(
-            test_migration.client.OpenStackApiException, self.make_token,
+            client.OpenStackApiException, self.make_token,
             self.server)
         self.assertIn('has no network now', str(error))
         self.assertEqual('ACTIVE', self.api.get_server(

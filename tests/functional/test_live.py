@@ -6,13 +6,14 @@ from unittest import mock
 import libvirt
 from nova import exception as nova_exception
 from nova.tests.fixtures import libvirt as fakelibvirt
+from nova.tests.functional.api import client
 from nova.virt.libvirt import driver as libvirt_driver
 
-from tests.functional import test_migration
+from tests.functional import migration_case
 from tests.unit.virt import fake_host
 
 
-class PausedTest(test_migration.MigrationTestCase):
+class PausedTest(migration_case.MigrationTestCase):
 
     def test_paused(self):
         """Its Domain R comes along."""
@@ -32,7 +33,7 @@ class PausedTest(test_migration.MigrationTestCase):
             self.server['id']).incoming)
 
 
-class FlagsTestCase(test_migration.MigrationTestCase):
+class FlagsTestCase(migration_case.MigrationTestCase):
     """:cvar options: of ``[libvirt]``"""
 
     options: dict[str, object]
@@ -92,7 +93,7 @@ class PostCopyTest(FlagsTestCase):
         self.assertEqual(2, self.shadow.log.count('start'))
 
 
-class DeletedTest(test_migration.MigrationTestCase):
+class DeletedTest(migration_case.MigrationTestCase):
 
     def _migrate(self, domain, destination, params, flags):
         if domain.name().startswith('domr-'):
@@ -117,7 +118,7 @@ class DeletedTest(test_migration.MigrationTestCase):
         self.assert_nothing_left()
 
 
-class RefusedTest(test_migration.MigrationTestCase):
+class RefusedTest(migration_case.MigrationTestCase):
 
     def test_named_host(self):
         """Nothing is made there, and no session notices."""
@@ -129,7 +130,7 @@ class RefusedTest(test_migration.MigrationTestCase):
                 side_effect=nova_exception.MigrationPreCheckError(
                     reason='no')):
             self.assertRaises(
-                test_migration.client.OpenStackApiException,
+                client.OpenStackApiException,
                 self.api.post_server_action, self.server['id'],
                 {'os-migrateLive': {'host': 'c2', 'block_migration': 'auto'}})
         self.assertIs(domain, self.domain_r(self.server, 'c1'))

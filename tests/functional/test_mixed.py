@@ -4,18 +4,20 @@
 import time
 
 import fixtures
+import libvirt
 from nova import conf
+from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.functional.api import client
 import oslo_messaging as messaging
 from oslo_messaging._drivers import impl_fake
 
 from nova_dmore.virt.rpc import calls
-from tests.functional import test_migration
+from tests.functional import migration_case
 
 CONF = conf.CONF
 
 
-class MixedTestCase(test_migration.MigrationTestCase):
+class MixedTestCase(migration_case.MigrationTestCase):
     """A pair on c1, and c2 with Nova's own driver."""
 
     #: Whether the broker still has the queue of a c2 that had the plug-in.
@@ -113,8 +115,8 @@ class ToThePlainHostTest(MixedTestCase):
                          self.assert_pair(self.server)['fixed_ips'])
 
     def test_it_stays(self):
-        self.instance_error = test_migration.fakelibvirt.make_libvirtError(
-            test_migration.libvirt.libvirtError, 'connection lost',
+        self.instance_error = fakelibvirt.make_libvirtError(
+            libvirt.libvirtError, 'connection lost',
             error_code=1)
         self.stay()
         self.assertEqual('c1', self.api.get_server(

@@ -10,12 +10,12 @@ from nova import context
 from nova_dmore import exception
 from nova_dmore.virt.rpc import operator as operator_rpc
 from tests.functional import base
-from tests.functional import test_migration
+from tests.functional import migration_case
 from tests.unit.virt import fake_shadow
 from tests.unit.virt.images import store_case
 
 
-class RenewalTest(test_migration.MigrationTestCase):
+class RenewalTest(migration_case.MigrationTestCase):
 
     def setUp(self):
         super().setUp()

@@ -12,7 +12,7 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 from nova_dmore import wire
 from tests.functional import death
 from tests.functional import restart_case
-from tests.functional import test_migration
+from tests.functional import migration_case
 from tests.functional.restart_case import act
 from tests.functional.restart_case import Operation
 from tests.unit.virt import fake_host
@@ -36,7 +36,7 @@ class MovesTestCase(restart_case.TestCase):
             made = new_client(directory, number)
             made.frozen.side_effect = lambda timeout_ms: self._frozen(
                 os.path.basename(directory))
-            made.hand_over.return_value = test_migration.CARRY_OVER
+            made.hand_over.return_value = migration_case.CARRY_OVER
             return made
         self.shadow._new_client = client_that_freezes
         suspend = fakelibvirt.Domain.suspend
@@ -45,7 +45,7 @@ class MovesTestCase(restart_case.TestCase):
             suspend(domain)
             self.stopped.add(domain.name())
 
-        test_migration.have_libvirt_migrate(
+        migration_case.have_libvirt_migrate(
             self, suspend=suspended,
             migrateToURI3=lambda domain, destination, params, flags:
             death.as_a_daemon(

@@ -18,7 +18,7 @@ from nova_dmore.virt.config import host_secrets
 from nova_dmore.virt.config import identity
 from nova_dmore.virt.pair import blueprint
 from nova_dmore import wire
-from tests.functional import test_migration
+from tests.functional import migration_case
 from tests.unit.channel import test_carry_over
 from tests.unit.virt.config import test_certificate
 
@@ -55,7 +55,7 @@ class Everything(logging.Handler):
         self.lines.append(self.format(record))
 
 
-class SecrecyTest(test_migration.MigrationTestCase):
+class SecrecyTest(migration_case.MigrationTestCase):
 
     def setUp(self):
         #: What was told to Domain Rs: all of it that is secret.
@@ -158,7 +158,7 @@ class SecrecyTest(test_migration.MigrationTestCase):
             .read_text()]))
 
 
-class SecretOfTheFirstHostTest(test_migration.MigrationTestCase):
+class SecretOfTheFirstHostTest(migration_case.MigrationTestCase):
     """The second host does not have it."""
 
     def setUp(self):

@@ -7,7 +7,7 @@ from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.functional.api import client
 
 from tests.functional import base
-from tests.functional import test_migration
+from tests.functional import migration_case
 
 
 class VarietyTest(base.TestCase):
@@ -136,7 +136,7 @@ class VarietyTest(base.TestCase):
             text="machine type 'pc-i440fx-7.2' is not supported")
 
 
-class MigrationTest(test_migration.MigrationTestCase):
+class MigrationTest(migration_case.MigrationTestCase):
 
     def test_a_device_that_is_passed_through(self):
         """Stock Nova refuses to migrate it; nothing of the pair is left."""

@@ -9,7 +9,8 @@ from nova.tests.functional.api import client
 from nova.tests.functional.libvirt import base as libvirt_base
 
 from tests.functional import base
-from tests.functional import test_migration
+from tests.functional import migration_case
+from tests.unit.virt import fake_host
 
 LIBVIRT = 'nova.tests.fixtures.libvirt'
 
@@ -127,7 +128,7 @@ class VncConsoleTest(base.TestCase):
         self.assertEqual(404, error.response.status_code)
 
 
-class MigrationTest(test_migration.MigrationTestCase):
+class MigrationTest(migration_case.MigrationTestCase):
     """What Nova rewrites for the destination does not undo it."""
 
     def setUp(self):
@@ -156,7 +157,7 @@ class MigrationTest(test_migration.MigrationTestCase):
             self.boot_again()
 
     def test_domain_r_does_not_follow(self):
-        self.domain_r_error = test_migration.fake_host.libvirt_error()
+        self.domain_r_error = fake_host.libvirt_error()
         self.go()
         self.until(lambda: self.domain_r(self.server, 'c2') is not None)
         self._assert_display()
