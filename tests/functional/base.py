@@ -28,6 +28,7 @@ from nova_dmore.virt.network import security_group
 from nova_dmore.virt.pair import kernel_log
 from nova_dmore.virt import where
 from tests.unit.virt import fake_host
+from tests.unit.virt import fake_neutron
 from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 from tests.unit.virt import no_rsa_keys
@@ -145,7 +146,7 @@ class TestCase(base.ServersTestBase):
             self.useFixture(fixtures.MonkeyPatch(
                 f'nova.tests.fixtures.libvirt.Domain.{name}', function))
         self.shadow = self.useFixture(fake_shadow.ShadowProcesses())
-        self.neutron_for_domain_r = fakes.Neutron()
+        self.neutron_for_domain_r = fake_neutron.Neutron()
         super().setUp()
         self.useFixture(fixtures.MonkeyPatch(
             'nova_dmore.virt.limited.neutron', types.SimpleNamespace(

@@ -151,7 +151,7 @@ class Deaths(fixtures.Fixture):
     def wrap(self, neutron):
         """Make steps of what is one, in the fakes that are there by now.
 
-        :param neutron: a :class:`tests.unit.virt.fakes.Neutron`.
+        :param neutron: a :class:`tests.unit.virt.fake_neutron.Neutron`.
         """
         self.wrap_domain(*_DOMAIN_STEPS)
         libvirt = 'nova.tests.fixtures.libvirt'

@@ -17,6 +17,7 @@ from nova_dmore.virt.network import plug
 from nova_dmore.virt.pair import domain_r
 from nova_dmore.virt.pair import incoming
 from nova_dmore import wire
+from tests.unit.virt import fake_neutron
 from tests.unit.virt import fake_shadow
 from tests.unit.virt import fakes
 
@@ -210,7 +211,7 @@ class HostTestCase(fakes.TestCase):
             log_dir=os.path.join(self.directory, 'log'), secret_file=secret,
             image_cache_dir=os.path.join(self.directory, 'images'),
             management_network='consoles')
-        self.neutron = fakes.Neutron()
+        self.neutron = fake_neutron.Neutron()
         self.useFixture(fixtures.MockPatch(
             'nova.network.neutron.get_client', autospec=True,
             return_value=self.neutron.client))

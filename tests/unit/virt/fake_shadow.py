@@ -196,5 +196,5 @@ _CLIENT = shadow_client.ShadowClient
 
 @functools.cache
 def _shadow_client(number):
-    """As :func:`fakes._neutron_client`; tests have one each at a time."""
+    """As ``fake_neutron._neutron_client``; tests have one each at a time."""
     return mock.create_autospec(_CLIENT, instance=True)

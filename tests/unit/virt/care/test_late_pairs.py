@@ -4,6 +4,7 @@ from unittest import mock
 
 import fixtures
 import libvirt
+from neutronclient.common import exceptions as neutron_exceptions
 from nova import exception as nova_exception
 from nova import objects
 import oslo_messaging as messaging
@@ -48,7 +49,7 @@ class LatePairsTest(fake_host.HostTestCase):
     def test_when_neutron_answers_again(self):
         ports = self.neutron.client.list_ports
         before = ports.side_effect
-        ports.side_effect = fakes.neutron_exceptions.ConnectionFailed(
+        ports.side_effect = neutron_exceptions.ConnectionFailed(
             reason='refused')
         self.assertRaises(exception.ServiceAwayError, self.late.make)
         self._assert_not_made()

@@ -4,6 +4,7 @@ import itertools
 from unittest import mock
 
 import fixtures
+from neutronclient.common import exceptions as neutron_exceptions
 from nova import exception as nova_exception
 from nova import objects
 
@@ -112,7 +113,7 @@ class LostPortsTest(fake_host.HostTestCase):
             [{'ports': []}] * 2, itertools.repeat(
                 {'ports': list(self.neutron.ports.values())}))
         self.neutron.client.show_port.side_effect = (
-            fakes.neutron_exceptions.PortNotFoundClient)
+            neutron_exceptions.PortNotFoundClient)
         self._replace_lost()
         self.assertTrue(self.libvirt.domains[self.domr].is_old)
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
@@ -167,7 +168,7 @@ class LostPortsTest(fake_host.HostTestCase):
     def test_neutron_is_away(self):
         self._delete_port()
         self.neutron.client.list_ports.side_effect = (
-            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
         self.assertRaises(exception.ServiceAwayError, self._replace_lost)
         self.assertIn(self.domr, self.libvirt.domains)
 
@@ -188,5 +189,5 @@ class LostPortsTest(fake_host.HostTestCase):
 
     def test_before_a_start_while_neutron_is_away(self):
         self.neutron.client.show_port.side_effect = (
-            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
         self.assertEqual(self.record, self.pairs.ensure(self.instance))

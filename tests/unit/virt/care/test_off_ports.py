@@ -5,6 +5,7 @@ from unittest import mock
 
 import fixtures
 import libvirt
+from neutronclient.common import exceptions as neutron_exceptions
 from nova import exception as nova_exception
 from nova import objects
 
@@ -98,7 +99,7 @@ class OffPortsTest(fake_host.HostTestCase):
 
     def test_who_is_away(self):
         self.neutron.client.list_ports.side_effect = (
-            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
         self.assertRaises(exception.ServiceAwayError, self._release)
         self.useFixture(fixtures.MockPatchObject(
             fake_host.Libvirt, 'lookupByUUIDString',

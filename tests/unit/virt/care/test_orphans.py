@@ -6,6 +6,7 @@ import types
 from unittest import mock
 
 import fixtures
+from neutronclient.common import exceptions as neutron_exceptions
 from nova import context
 from nova import exception as nova_exception
 import oslo_messaging as messaging
@@ -234,7 +235,7 @@ class CommandTest(OrphansTestCase):
 
     def test_neutron_refuses(self):
         self.neutron.client.delete_port.side_effect = (
-            fakes.neutron_exceptions.Forbidden())
+            neutron_exceptions.Forbidden())
         status, outcomes = self._cleaned()
         self.assertEqual(output.Status.INCOMPLETE, status)
         self.assertIn('not deleted', outcomes[fakes.UUID])

@@ -5,6 +5,7 @@ from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore.metrics import figures
 from nova_dmore.virt.care import port_quota
+from tests.unit.virt import fake_neutron
 from tests.unit.virt import fakes
 
 
@@ -13,7 +14,7 @@ class PortQuotaTest(fakes.TestCase):
     def setUp(self):
         super().setUp()
         self.config.config(management_network='consoles', group='dmore')
-        self.neutron = fakes.Neutron()
+        self.neutron = fake_neutron.Neutron()
         self.useFixture(fixtures.MockPatch(
             'nova.network.neutron.get_client', autospec=True,
             return_value=self.neutron.client))

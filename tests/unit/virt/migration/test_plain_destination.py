@@ -3,6 +3,7 @@
 
 import fixtures
 from lxml import etree
+from neutronclient.common import exceptions as neutron_exceptions
 from nova import objects
 
 from nova_dmore import exception
@@ -90,7 +91,7 @@ class PlainDestinationTest(source_case.SourceTestCase):
     def test_nobody_answers_and_neutron_is_away(self):
         self.destination.prepare.side_effect = exception.NoAnswerError('no')
         self.neutron.client.show_port_binding.side_effect = (
-            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
         self._assert_stock(self._migrate())
 
     def test_the_host_service_is_away_there(self):

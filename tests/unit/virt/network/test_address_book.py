@@ -11,6 +11,7 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import address_book
+from tests.unit.virt import fake_neutron
 from tests.unit.virt import fakes
 
 
@@ -18,7 +19,7 @@ class BookTestCase(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.neutron = fakes.Neutron()
+        self.neutron = fake_neutron.Neutron()
         self.get_client = self.useFixture(fixtures.MockPatch(
             'nova.network.neutron.get_client', autospec=True,
             return_value=self.neutron.client)).mock

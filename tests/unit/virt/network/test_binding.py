@@ -4,6 +4,7 @@ from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore import exception
 from nova_dmore.virt.network import binding
+from tests.unit.virt import fake_neutron
 from tests.unit.virt import fakes
 
 
@@ -11,7 +12,7 @@ class BindingTest(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.neutron = fakes.Neutron()
+        self.neutron = fake_neutron.Neutron()
         self.client = self.neutron.client
         self.client.create_port({'port': {
             'network_id': fakes.NETWORK, 'binding:host_id': 'c1'}})

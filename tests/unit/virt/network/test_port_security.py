@@ -7,6 +7,7 @@ from nova import context
 from nova_dmore import exception
 from nova_dmore.virt.network import address_book
 from nova_dmore.virt.network import security_group
+from tests.unit.virt import fake_neutron
 from tests.unit.virt import fakes
 
 OTHER_UUID = '9b0b0c52-59c1-4b0e-8f58-0a5a4c3d2b10'
@@ -16,7 +17,7 @@ class PortSecurityTestCase(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.neutron = fakes.Neutron()
+        self.neutron = fake_neutron.Neutron()
         self.client = self.neutron.client
         self.useFixture(fixtures.MockPatch(
             'nova.network.neutron.get_client', autospec=True,

@@ -5,6 +5,7 @@ from neutronclient.common import exceptions as neutron_exceptions
 from nova_dmore import exception
 from nova_dmore.virt.network import ports
 from tests.unit.virt import fake_host
+from tests.unit.virt import fake_neutron
 from tests.unit.virt import fakes
 
 
@@ -38,7 +39,7 @@ class PortsTest(fake_host.HostTestCase):
         self.neutron.client.show_quota_details.side_effect = None
         self.neutron.client.show_quota_details.return_value = {
             'quota': {'port': {'limit': 500, 'used': 490, 'reserved': 3}}}
-        self.assertEqual(ports.Quota(fakes.PROJECT, 493, 500),
+        self.assertEqual(ports.Quota(fake_neutron.PROJECT, 493, 500),
                          ports.quota_of_project(None))
 
     def test_neutron_does_not_tell(self):

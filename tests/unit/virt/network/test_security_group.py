@@ -5,6 +5,7 @@ from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore import exception
 from nova_dmore.virt.network import security_group
+from tests.unit.virt import fake_neutron
 from tests.unit.virt import fakes
 
 IN = security_group.INGRESS
@@ -89,7 +90,7 @@ class GroupTestCase(fakes.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.neutron = fakes.Neutron()
+        self.neutron = fake_neutron.Neutron()
         self.client = self.neutron.client
         self.log = self.useFixture(fixtures.FakeLogger())
         self.rules = frozenset({
@@ -196,7 +197,7 @@ class GroupTest(GroupTestCase):
         answer = listed.side_effect
         listed.side_effect = lambda **wanted: answer(name=wanted['name'])
         made = self._new().id(self.client)
-        self.assertEqual(fakes.PROJECT,
+        self.assertEqual(fake_neutron.PROJECT,
                          self.neutron.groups[made]['project_id'])
         self._assert_rules(made)
         self.client.delete_security_group.assert_not_called()
@@ -286,12 +287,13 @@ class ErrorTest(GroupTestCase):
 
     def test_quota_of_groups(self):
         self.neutron.quota['groups'] = 1
-        self._fails(fakes.PROJECT, 'openstack quota set --secgroups',
+        self._fails(fake_neutron.PROJECT, 'openstack quota set --secgroups',
                     '[dmore] security_groups')
 
     def test_quota_of_rules(self):
         self.neutron.quota['rules'] = 4
-        self._fails(fakes.PROJECT, 'openstack quota set --secgroup-rules')
+        self._fails(fake_neutron.PROJECT,
+                    'openstack quota set --secgroup-rules')
         # What allowed everything out is gone all the same, and so there is
         # room when it is tried again.
         (made,) = self._ours()

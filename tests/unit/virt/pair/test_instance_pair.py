@@ -6,6 +6,7 @@ import threading
 from unittest import mock
 
 import fixtures
+from neutronclient.common import exceptions as neutron_exceptions
 from nova.compute import task_states
 from nova.compute import vm_states
 from nova import exception as nova_exception
@@ -262,7 +263,7 @@ class LeaveTest(driver_case.DriverTestCase):
         self.instance.host = fakes.OTHER_HOST
         self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
         for answer, times in ((None, 0), (
-                fakes.neutron_exceptions.ConnectionFailed(reason='no'), 1)):
+                neutron_exceptions.ConnectionFailed(reason='no'), 1)):
             with mock.patch.object(self.neutron.client, 'list_ports',
                                    wraps=self.neutron.client.list_ports,
                                    side_effect=answer):

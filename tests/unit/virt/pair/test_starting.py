@@ -4,6 +4,7 @@
 from unittest import mock
 
 import fixtures
+from neutronclient.common import exceptions as neutron_exceptions
 from nova.compute import task_states
 from nova.compute import vm_states
 from nova.console import serial as serial_console
@@ -155,7 +156,7 @@ class CreateTest(driver_case.DriverTestCase):
 
     def test_before_neutron_answers(self):
         self.neutron.client.list_ports.side_effect = (
-            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
         self.assertIn('/serial0"', self._create())
         # What it prints is taken, and nobody is told of a console.
         self.assertEqual({self.pairs.records.directory(fakes.UUID)},
@@ -190,14 +191,14 @@ class CreateTest(driver_case.DriverTestCase):
 
     def test_before_neutron_answers_and_there_is_no_host_service(self):
         self.neutron.client.list_ports.side_effect = (
-            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
         self.shadow.refuse_start = exception.HostServiceError('no hostd')
         self.assertEqual(XML, self._create())
         self.assertEqual(set(), self.shadow.alive)
 
     def test_before_neutron_answers_and_qemu_refuses_it(self):
         self.neutron.client.list_ports.side_effect = (
-            fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
         self.create.side_effect = self._refuse_pairs
         self.assertEqual('guest', self.driver._create_guest(
             'context', XML, self.instance))
