@@ -71,9 +71,11 @@ else:
 _QEMUS = """
 import sys
 from nova_dmore import places
+from tests.unit.worker import fake_domain_r
 from tests.unit.worker import fakes
 where = places.of_pair('/run/nova-dmore/' + sys.argv[1])
-instance, domain_r = fakes.FakeInstance(where), fakes.FakeDomainR(where)
+instance = fakes.FakeInstance(where)
+domain_r = fake_domain_r.FakeDomainR(where)
 instance.prints(b'output')
 fakes.wait_for(lambda: domain_r.output == b'output', 20)
 domain_r.types(b'keys')

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import stat
+import threading
 import uuid
 
 from oslotest import base
@@ -177,8 +178,8 @@ class TestKilledWorker(live_pair.LivePair):
         typed = b''.join(b'%05d\n' % n for n in range(10000))
         got = []
         threads = [
-            fakes.threading.Thread(target=instance.prints, args=[data]),
-            fakes.threading.Thread(
+            threading.Thread(target=instance.prints, args=[data]),
+            threading.Thread(
                 target=lambda: got.append(instance.reads(len(typed), 60)))]
         for each in threads:
             each.start()

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import threading
 
 from nova_dmore import wire
 from tests.integration import live_pair
@@ -54,7 +55,7 @@ class TestTraffic(live_pair.LivePair):
         data = b''.join(b'%07d\n' % n for n in range(50000))
         typed = b''.join(b'%05d\n' % n for n in range(500))
         domain_r.types(typed)
-        sender = fakes.threading.Thread(target=instance.prints, args=[data])
+        sender = threading.Thread(target=instance.prints, args=[data])
         sender.start()
         self.assertEqual(typed, instance.reads(len(typed)))
         sender.join(10)

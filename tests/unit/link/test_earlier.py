@@ -25,6 +25,7 @@ from nova_dmore import places
 from nova_dmore import wire
 from tests.unit import hostd_process
 from tests.unit.link import recorded
+from tests.unit.worker import fake_domain_r
 from tests.unit.worker import fakes
 
 wait_for = fakes.wait_for
@@ -151,7 +152,7 @@ class TestWorkerOfToday(base.BaseTestCase):
             greeter = threading.Thread(target=lambda: self._server.connected(
                 listener.accept()[0]))
             greeter.start()
-            domain_r = fakes.FakeDomainR(self.where)
+            domain_r = fake_domain_r.FakeDomainR(self.where)
             greeter.join()
         self.addCleanup(domain_r.close)
         self.end.send({'type': 'domain_r', 'connected': True,
