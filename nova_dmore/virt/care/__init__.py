@@ -9,6 +9,7 @@ File                   Thread of nova-compute
 =====================  ========================================================
 ``watch.py``,          ``dmore-watch``: waits for all pairs, and never blocks
 ``service_wait.py``,
+``gap_wait.py``,
 ``aside.py``
 ``pair_care.py``,      ``dmore-watch-aside``: made by the watch for each thing
 ``reconcile.py``,      that is to be done, where it may block

@@ -23,9 +23,9 @@ from typing import Any, TYPE_CHECKING
 from oslo_log import log as logging
 
 from nova_dmore.channel import text
-from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore.virt.care import aside
+from nova_dmore.virt.care import gap_wait
 from nova_dmore.virt.care import pair_care
 from nova_dmore.virt.care import service_wait
 from nova_dmore.virt.pair import record as record_module
@@ -64,17 +64,12 @@ _SWEEP_RETRY_S = 30.0
 class _Watched:
     """A pair, as the watch's own thread sees it."""
 
+    #: Its gaps are waited for.
+    gaps: gap_wait.GapWait
     #: Set when something may have happened to it.
     changed: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     #: Whether its shadow-device process answered when it was asked last.
     answers: bool = False
-    #: Waits for gaps; None: nobody tells of them, so they are asked for.
-    request: shadow_client.GapsRequest | None = None
-    #: Set when that has its answer, or its connection has ended.
-    told: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-    #: Until then (by the loop) a worker of an earlier release, which does not
-    #: know the request, is not asked again.
-    refused_until: float = 0.0
 
 
 class Watch:
@@ -281,7 +276,10 @@ class Watch:
 
     def _watch(self, instance_uuid: str) -> _Watched:
         if instance_uuid not in self._watched:
-            self._watched[instance_uuid] = _Watched()
+            self._watched[instance_uuid] = _Watched(gap_wait.GapWait(
+                lambda: self._aside.call(
+                    self._care.wait_for_gaps, instance_uuid),
+                self._interval))
             self._begin(self._watch_pair(instance_uuid))
         return self._watched[instance_uuid]
 
@@ -309,7 +307,7 @@ class Watch:
                     else self._interval * random.uniform(0.9, 1.0))
         finally:
             gaps.cancel()
-            self._forget_request(pair)
+            pair.gaps.end()
             del self._watched[uuid]
 
     async def _check(self, uuid: str) -> Condition:
@@ -324,12 +322,12 @@ class Watch:
         """Report a pair's gaps, whatever else is wrong or takes long."""
         delay_s = 0.0
         while True:
-            pair.told.clear()
+            pair.gaps.told.clear()
             try:
                 answers = await self._aside.call(
                     self._care.collect_if_alive, uuid)
                 if answers:
-                    await self._wait_for_gaps(uuid, pair)
+                    await pair.gaps.begin()
                 delay_s = 0.0
             except Exception as error:  # noqa: H201
                 delay_s = await self._fail(uuid, error, delay_s)
@@ -337,31 +335,8 @@ class Watch:
             if pair.answers and not answers:
                 pair.changed.set()
             pair.answers = answers
-            await self._pause(pair.told, self._again if pair.request is None
-                              else self._interval)
-
-    async def _wait_for_gaps(self, uuid: str, pair: _Watched) -> None:
-        """Have the process tell of gaps, and of its end."""
-        loop = asyncio.get_running_loop()
-        if pair.request is None and loop.time() >= pair.refused_until:
-            pair.request = await self._aside.call(
-                self._care.wait_for_gaps, uuid)
-            if pair.request is not None:
-                loop.add_reader(pair.request, self._on_gaps, pair)
-
-    def _on_gaps(self, pair: _Watched) -> None:
-        """There are gaps, or the process or its worker has ended."""
-        if pair.request is not None and pair.request.is_refused():
-            pair.refused_until = (asyncio.get_running_loop().time()
-                                  + self._interval)
-        self._forget_request(pair)
-        pair.told.set()
-
-    def _forget_request(self, pair: _Watched) -> None:
-        if pair.request is not None:
-            asyncio.get_running_loop().remove_reader(pair.request)
-            pair.request.close()
-            pair.request = None
+            await self._pause(pair.gaps.told, self._interval
+                              if pair.gaps.is_begun else self._again)
 
     async def _pause(self, event: asyncio.Event, longest_s: float) -> None:
         """Wait for an event, but never so short that whoever sets it again
