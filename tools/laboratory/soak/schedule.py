@@ -45,6 +45,11 @@ def chosen(words: list[str], stock: bool = False) -> list[Step]:
         here = [case for case in catalogue.cases(stock)
                 if fault in ('*', case[0]) and phase in ('*', case[1])]
         if not here:
-            raise ValueError(f'there is no case {word}')
+            known = catalogue.cases(stock)
+            raise ValueError(
+                f'there is no case {word}: the faults are '
+                f'{", ".join(sorted({each for each, _phase in known}))}, the '
+                f'phases {", ".join(sorted({each for _fault, each in known}))}'
+            )
         found += here
     return found
