@@ -32,6 +32,10 @@ GRACE_S = 2.0
 
 #: How soon a process that does not answer is asked again, in seconds.
 _RETRY_INTERVAL_S = 0.02
+#: Bytes of an answer: a carry-over has those of two streams in it. All others
+#: are shorter; what a hostile worker says becomes forty times as much memory.
+_CARRY_OVER_ANSWER_MAX = 4 * wire.REQUEST_LINE_MAX
+_ANSWER_MAX = wire.REQUEST_LINE_MAX
 #: The longest that a worker takes for its :data:`wire.Request.GAPS`.
 _GAPS_TIMEOUT_MS = 10 ** 9
 
@@ -318,7 +322,9 @@ class ShadowClient:
             raise self._error(f'cannot take a {method} of {len(line)} bytes')
         sock.settimeout(max(0.001, deadline - time.monotonic()))
         sock.sendall(line)
-        answer = self._receive(sock, deadline)
+        answer = self._receive(
+            sock, deadline, _CARRY_OVER_ANSWER_MAX
+            if method is wire.Request.HAND_OVER else _ANSWER_MAX)
         if answer.get('id') != number:
             raise self._error(f'answered {method} with a wrong id')
         if 'error' in answer:
@@ -329,7 +335,7 @@ class ShadowClient:
             raise self._error(f'answered {method} without a result')
         return result
 
-    def _receive(self, sock: socket.socket, deadline: float
+    def _receive(self, sock: socket.socket, deadline: float, most: int
                  ) -> dict[str, Any]:
         buffer = bytearray()
         while not buffer.endswith(b'\n'):
@@ -338,7 +344,7 @@ class ShadowClient:
             if not data:
                 raise EOFError('the connection was closed')
             buffer += data
-            if len(buffer) > 4 * wire.REQUEST_LINE_MAX:
+            if len(buffer) > most:
                 raise self._error('sent an endless answer')
         try:
             answer = json.loads(buffer)

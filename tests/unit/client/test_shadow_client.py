@@ -9,6 +9,8 @@ from unittest import mock
 
 from oslotest import base
 
+from nova_dmore.channel import carry_over
+from nova_dmore.client import answers
 from nova_dmore.client import shadow_client
 from nova_dmore import exception
 from nova_dmore import wire
@@ -144,6 +146,37 @@ class ShadowClientTest(base.BaseTestCase):
             'session_events': [_EVENT] * (wire.SESSION_EVENTS_MAX + 1)})
         self._assert_refused(
             {'sessions': [_SESSION] * (wire.SESSIONS_MAX * 3 + 1)})
+
+    def test_an_answer_that_would_take_much_memory(self):
+        # In the exporter, the recorder and nova-compute, which serve all
+        # other pairs of the host, too.
+        self.status['devices'] = {'input': [{'': []}] * (1 << 17)}
+        error = self.assertRaises(exception.ShadowAnswerError,
+                                  self.client.status)
+        self.assertIn('endless', str(error))
+
+    def test_a_worker_that_keeps_all_that_it_may(self):
+        gap = {**_GAP, 'reason': '\\' * 550, 'migration_id': 'm' * 200,
+               'at': 1 << 62, 'bytes': 1 << 62}
+        session = {**_SESSION, 'address': 'fe80::1111:2222:3333:4444',
+                   'number': 1 << 52, 'port': 65535, 'who': '\\' * 120}
+        self.status.update(
+            gaps=[gap] * answers._GAPS_MAX,
+            sessions=[session] * answers._SESSIONS_MAX,
+            session_events=[{**_EVENT, 'session': session}]
+            * wire.SESSION_EVENTS_MAX,
+            recording={'start': 1 << 62,
+                       'gaps': [gap] * wire.RECORDED_GAPS_MAX})
+        self.assertEqual(answers._GAPS_MAX, len(self.client.status().gaps))
+
+    def test_a_carry_over_with_all_that_it_may_have(self):
+        data = 'A' * (carry_over.CARRY_OVER_DATA_MAX * 4 // 3)
+        self.results['hand_over'] = {'carry_over': {
+            'unstored': {'serial0_out': {'data': data},
+                         'control_to_domain_r': {'data': data}}}}
+        found = self.client.hand_over(1)
+        self.assertEqual(
+            self.results['hand_over']['carry_over'], found)
 
     def test_a_stop(self):
         at = {'stopped': 5.0, 'frozen': None}
