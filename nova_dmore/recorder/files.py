@@ -127,7 +127,7 @@ class Files:
         with self._whole():
             text = ''
             if (self._file is None or offset != self._offset
-                    or self._size >= self._most // _SHARES):
+                    or self._is_full):
                 text = self._begin(offset)
             self._write(text + cast.output(self._now(), data))
         self._offset = offset + len(data)
@@ -139,9 +139,14 @@ class Files:
 
         :raises OSError: nothing was written; to be tried again
         """
-        if self._file is not None:
+        # Gaps may come without output, and without an end. Where nobody knows
+        # at which offset another file would begin, they are left out.
+        if self._file is not None and not (
+                self._is_full and self._offset is None):
             with self._whole():
-                self._write(cast.mark(self._now(), text))
+                begins = ('' if self._offset is None or not self._is_full
+                          else self._begin(self._offset))
+                self._write(begins + cast.mark(self._now(), text))
         self.told = number
         self._write_state()
 
@@ -159,6 +164,11 @@ class Files:
                 (self._folder / name).unlink(missing_ok=True)
             self._open_again()
             raise
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the next thing belongs into another file."""
+        return self._size >= self._most // _SHARES
 
     def _now(self) -> float:
         """Seconds since the file began, never less than the last time."""

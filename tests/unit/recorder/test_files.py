@@ -155,6 +155,23 @@ class FilesTest(FilesCase):
         self.assertGreater(sum(len(data) for _, data in kept), 10000)
         self.assertEqual([], self.marks())
 
+    def test_gaps_without_output_are_bounded(self):
+        # A worker that was taken over may tell of them without an end.
+        for follow in (False, True):
+            made = self.open(most=20000)
+            made.append(0, b'x', 1)
+            if follow:      # and nothing was printed since
+                made.follow('k', 0)
+            for number in range(1, 400):
+                self.now += 1
+                made.mark(number, f'{number} ' + 'x' * 500)
+                self.assertLess(sum(
+                    path.stat().st_size for path in self.folder.iterdir()),
+                    24000)
+            self.assertEqual(399, made.told)
+            made.append(1, b'y', 2)
+            self.assertEqual((1, b'y'), self.recorded()[-1])
+
     def test_many_small_files(self):
         made = self.open()
         for number in range(200):
