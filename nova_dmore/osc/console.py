@@ -94,7 +94,8 @@ def _of_gateway(place: places.Gateway, instance: str, identity: str | None
             raise ValueError('see what ssh says; the key has to be that of '
                              'the server\'s key pair')
         return places.told(instance, json.loads(done.stdout))
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, RecursionError,
+            subprocess.TimeoutExpired) as error:
         raise exceptions.CommandError(
             f'the gateway {place.host} tells nothing of {instance}: {error}'
         ) from error

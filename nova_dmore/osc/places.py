@@ -129,8 +129,14 @@ def told(instance: str, fields: object) -> Console:
             raise ValueError('no host key')
         if str(uuid.UUID(fields['instance'])) != instance:
             raise ValueError('another instance')
-        return Console(instance, str(ipaddress.ip_address(fields['address'])),
-                       int(fields['port']), key)
+        port = fields['port']
+        if type(port) is not int or not 0 < port < 65536:
+            raise ValueError('no port')
+        address = ipaddress.ip_address(str(fields['address']))
+        if getattr(address, 'scope_id', None) is not None:
+            # The name of an interface here, for which Python takes any text.
+            raise ValueError('an address of one link')
+        return Console(instance, str(address), port, key)
     except (AssertionError, KeyError, TypeError, ValueError,
             AttributeError) as error:
         raise ValueError(f'the gateway tells what is no console: {error}'

@@ -106,9 +106,10 @@ class CommandTest(command_case.CommandCase):
         self._tell(host_key=None)
         self.assertRaises(exceptions.CommandError, self._ssh, '--gateway',
                           'gw')
-        (self.folder / 'told').write_text('')
-        self.assertRaises(exceptions.CommandError, self._ssh, '--gateway',
-                          'gw')
+        for said in ('', '[' * 100000, '9' * 5000, '{"port": 1e999}'):
+            (self.folder / 'told').write_text(said)
+            self.assertRaises(exceptions.CommandError, self._ssh, '--gateway',
+                              'gw')
         self.assertFalse(self.known_hosts.exists())
 
     def test_show(self):

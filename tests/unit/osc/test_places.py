@@ -85,7 +85,11 @@ class ToldTest(base.BaseTestCase):
     def test_what_it_does_not(self):
         for name, wrong in (
                 ('instance', WEB.replace('1', '2')), ('instance', 5),
-                ('address', '-x'), ('port', 'x'), ('port', None),
+                ('address', '-x'), ('address', 'fe80::1%\x1b[2J'),
+                ('address', '2001:db8::5%eth0'), ('address', 5),
+                ('port', 'x'), ('port', None), ('port', True), ('port', -5),
+                ('port', 0), ('port', 65536), ('port', float('inf')),
+                ('port', 22.5), ('port', '22'),
                 ('host_key', KEY + '\nx'), ('host_key', 5),
                 ('host_key', f'* {KEY}')):
             self.assertRaises(ValueError, places.told, WEB,
