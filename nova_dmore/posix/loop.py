@@ -18,6 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 _EVENTS = (selectors.EVENT_READ, selectors.EVENT_WRITE)
+#: So many timers are kept before those that were cancelled are looked for.
+_TIMERS_MIN = 64
 
 
 class Handle:
@@ -31,6 +33,11 @@ class Handle:
     def cancel(self) -> None:
         """Do not call."""
         self._call = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it will not be called."""
+        return self._call is None
 
     def run(self) -> None:
         """Call, unless it is cancelled."""
@@ -46,6 +53,7 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._timers: list[tuple[float, int, Handle]] = []
         self._order = itertools.count()     # of timers of the same time
+        self._many_timers = _TIMERS_MIN
         self._handlers: dict[int, Callable[[], None]] = {}
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
 
@@ -89,9 +97,20 @@ class Loop:
                    *arguments: Any) -> Handle:
         """Call once, after so many seconds."""
         handle = Handle(callback, arguments)
+        if len(self._timers) >= self._many_timers:
+            self._forget_cancelled()
         heapq.heappush(self._timers, (
             time.monotonic() + delay, next(self._order), handle))
         return handle
+
+    def _forget_cancelled(self) -> None:
+        """Those that were cancelled would stay until their time, which may be
+        in days, and somebody may make as many as he likes."""
+        self._timers = [each for each in self._timers
+                        if not each[2].is_cancelled]
+        heapq.heapify(self._timers)
+        # Seldom enough to take no time.
+        self._many_timers = max(_TIMERS_MIN, 2 * len(self._timers))
 
     def call_soon(self, callback: Callable[..., Any], *arguments: Any
                   ) -> Handle:

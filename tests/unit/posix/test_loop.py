@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+import tracemalloc
 
 from oslotest import base
 
@@ -74,6 +75,21 @@ class LoopTest(base.BaseTestCase):
             self.loop.turn()
         self.assertEqual([0.01, 0.02, 0.03], self.called)
         self.assertGreaterEqual(time.monotonic() - began, 0.03)
+
+    def test_what_was_cancelled_takes_no_memory(self):
+        kept = [self.loop.call_later(1e6, self.called.append, number)
+                for number in range(100)]
+        self.loop.call_later(0, self.called.append, 'due')
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        before, _ = tracemalloc.get_traced_memory()
+        for _each in range(20000):
+            self.loop.call_later(1e6, self.fail).cancel()
+        after, _ = tracemalloc.get_traced_memory()
+        self.assertLess(after - before, 1 << 17)
+        self.loop.turn()
+        self.assertEqual(['due'], self.called)
+        self.assertFalse(any(each.is_cancelled for each in kept))
 
     def test_soon_is_after_what_is_called_now(self):
         def first():
