@@ -18,6 +18,8 @@ _COMMANDS = {4: b'104', 5: b'105', 8: b'8;;', 10: b'110', 11: b'111',
              12: b'112', 13: b'113', 14: b'114', 17: b'117', 19: b'119'}
 #: More modes than a terminal has.
 _MODES_MAX = 64
+#: ANSI's modes are numbered from 1 to 22 (ECMA-48, 7); all others are none.
+_ANSI_END = 64
 
 
 class Modes:
@@ -28,6 +30,7 @@ class Modes:
         self._rest()
 
     def _rest(self) -> None:
+        # Nothing here becomes many, whatever is printed.
         self._dec: dict[int, bool] = {}     # that are not as at rest
         self._ansi: set[int] = set()
         self._others: dict[bytes, None] = {}    # what undoes the rest
@@ -45,7 +48,8 @@ class Modes:
             self._set_dec(numbers, final == b'h')
         elif final in b'hl':
             (self._ansi.update if final == b'h' else
-             self._ansi.difference_update)(numbers[:_MODES_MAX])
+             self._ansi.difference_update)(
+                 each for each in numbers if each < _ANSI_END)
         elif final == b'r' and not whole.startswith(b'\x1b[?'):
             self._undo(b'\x1b7\x1b[r\x1b8')
         elif final == b'i':     # what is printed goes to a printer

@@ -5,6 +5,8 @@ import unittest
 
 import hypothesis
 
+from nova_dmore.domr.terminal import earlier
+from nova_dmore.domr.terminal import modes
 from nova_dmore.domr.terminal import rules
 from nova_dmore.domr.terminal import stream
 from tests import examples
@@ -47,6 +49,19 @@ class ModesTest(unittest.TestCase):
                               (b'\x1b[?47h', True), (b'\x1bc', False)):
             parser.feed(output, rules.Policy.ALL)
             self.assertIs(drawn, parser.modes.is_alternate)
+
+    def test_what_is_no_mode_takes_no_memory(self) -> None:
+        for mark in (b'', b'?'):
+            output = b''.join(
+                b'\x1b[%b%bh' % (mark, b';'.join(
+                    b'%d' % each for each in range(first, first + 50)))
+                for first in range(0, 20000, 50)) + b'\x1b[4h'
+            at_rest = _at_rest(output)
+            self.assertLess(len(at_rest), 1000)
+            self.assertIn(b'\x1b[4l', at_rest)
+            before = earlier.Earlier()
+            before.feed(output)
+            self.assertLess(len(modes.Modes().to(before.modes)), 1000)
 
     @examples.settings(200)
     @hypothesis.given(test_stream.OUTPUT)
