@@ -11,6 +11,7 @@ import tempfile
 
 from nova_dmore.channel import display
 from nova_dmore.domr.servers.vnc import notice
+from nova_dmore.domr.servers.vnc import protocol
 from nova_dmore import wire
 from tests.integration import rfb
 from tests.integration import vnc_case
@@ -106,6 +107,27 @@ class WholeTest(UpdatesCase):
         client.request(incremental=False)
         await client.update()
         self.assertEqual(shown, client.visible())
+
+    async def test_more_rectangles_than_it_can_say(self) -> None:
+        """It has 16 bits for their number."""
+        await self.serve(130, 2050)
+        client = await self.view(encodings=(rfb.RAW,))
+        sessions = self.desktop._sessions
+        sessions.freeze(False)
+        rows = range(0, 2 * protocol.RECTANGLES_MAX, 2)
+        for y in rows:
+            for pixels in (self.painter.pixels,
+                           self.painter.display.framebuffer):
+                pixels[y * 520:y * 520 + 520] = bytes(520)
+        sessions.damage([(0, y, 130, 1) for y in rows])
+        for x in range(0, 128, 2):
+            client.writer.write(struct.pack('>BBHHHH', 3, 1, x, 0, 1, 2050))
+        client.key(0x61, True)
+        await self.pair.until(lambda: self.desktop._hands._keyboard.held(
+            min(self.desktop._clients)))
+        sessions.open()
+        await client.update()
+        await client.update_to(self.painter.pixels, 60)
 
     async def test_only_what_was_asked_for(self) -> None:
         """Elsewhere a client may have no room for pixels."""

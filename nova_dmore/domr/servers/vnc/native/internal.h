@@ -195,7 +195,7 @@ struct update {
 };
 
 /* Send it; 0: it could not be sent. busy is held. */
-int vnc_write_update(struct session *session, const struct update *update);
+int vnc_write_update(struct session *session, struct update *update);
 void vnc_free_update(struct update *update);
 
 /* -- the rest */

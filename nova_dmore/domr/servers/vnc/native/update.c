@@ -13,6 +13,8 @@
 #define FAILED (-1)
 /* Rectangles of an update that a last one of no encoding ends. */
 #define ENDLESS 0xffff
+/* So many a picture has not: overlays have less than a thousand. */
+#define RECTANGLES_END (ENDLESS - 1000)
 
 typedef int (*do_piece)(rfbClientPtr client, int x, int y, int width,
 			int height);
@@ -101,9 +103,9 @@ static int do_pieces(struct session *session, sraRegionPtr region,
 	return sum;
 }
 
-/* How many rectangles an update has. */
-static int count_rectangles(struct session *session,
-			    const struct update *update)
+/* How many rectangles an update has. If they are more than it can say, it
+ * becomes one of fewer. */
+static int count_rectangles(struct session *session, struct update *update)
 {
 	rfbClientPtr client = session->client;
 	int count, index, sum = update->with_cursor;
@@ -113,6 +115,12 @@ static int count_rectangles(struct session *session,
 	count = do_pieces(session, update->picture, count_piece, NULL);
 	if (count < 0)
 		return ENDLESS;
+	if (sum + count >= RECTANGLES_END) {
+		/* As much has to be sent, and what is between. */
+		vnc_bound(&update->picture, 1);
+		count = do_pieces(session, update->picture, count_piece,
+				  NULL);
+	}
 	sum += count;
 	for (index = 0; index < OVERLAYS; index++) {
 		if (update->overlays[index].region == NULL)
@@ -148,7 +156,7 @@ static int send_overlay(struct session *session, const struct overlay *overlay)
 	return result;
 }
 
-int vnc_write_update(struct session *session, const struct update *update)
+int vnc_write_update(struct session *session, struct update *update)
 {
 	rfbClientPtr client = session->client;
 	rfbFramebufferUpdateMsg *head = (void *)client->updateBuf;
