@@ -28,6 +28,8 @@
 /* What a client's bytes, and its update, may take to be dealt with. */
 #define SETTLE_TRIES 400
 #define SETTLE_PAUSE_NS 50000
+/* Between two times that the guest paints by itself. */
+#define PAINT_PAUSE_NS 20000
 
 enum step {
 	STEP_BYTES,		/* a length, bytes of the client */
@@ -241,10 +243,9 @@ static void damage(struct run *run)
 }
 
 /* Noise, one colour, or few: each encoder has its own way with these. */
-static void paint(struct run *run)
+static void paint_area(size_t start, uint8_t colours, uint8_t first)
 {
-	uint8_t colours = take(run), first = take(run);
-	size_t start = take(run) * (FRAMEBUFFER / 256), index;
+	size_t index;
 	uint32_t noise = first;
 
 	for (index = start; index < start + FRAMEBUFFER / 4
@@ -253,6 +254,38 @@ static void paint(struct run *run)
 		framebuffer[index] = colours ? first + (noise >> 16) % colours
 			: first;
 	}
+}
+
+/* A guest paints whenever it likes, so also while an encoder runs: where it
+ * does, and with how many colours; 0: it does not. A sanitizer for threads
+ * would see nothing else. */
+static _Atomic uint32_t painting;
+
+static void *paint_on(void *unused)
+{
+	const struct timespec pause = {.tv_nsec = PAINT_PAUSE_NS};
+	uint32_t what;
+	uint8_t first = 0;
+
+	(void)unused;
+	while ((what = atomic_load(&painting)) != UINT32_MAX) {
+		if (what > 0)
+			paint_area((what & 0xff) * (FRAMEBUFFER / 256),
+				   what >> 8 & 0xff, first++);
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static void paint(struct run *run)
+{
+	uint8_t colours = take(run), first = take(run), where = take(run);
+
+	paint_area(where * (FRAMEBUFFER / 256), colours, first);
+#if !__has_feature(thread_sanitizer)
+	atomic_store(&painting, first & 1 ? 0
+		     : 1 << 16 | colours << 8 | where);
+#endif
 }
 
 static void step(struct run *run)
@@ -307,8 +340,6 @@ static void step(struct run *run)
 		set_cursor(run);
 		break;
 	case STEP_PAINT:
-		/* The guest paints whenever it likes, but a sanitizer for
-		 * threads would see that. */
 		paint(run);
 		break;
 	case STEP_SETTLE:
@@ -357,6 +388,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct run run = {.next = data, .end = data + size,
 			  .clients = {-1, -1}};
 	int link[2], index, steps;
+	pthread_t guest;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) < 0)
 		abort();
@@ -366,11 +398,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	vnc_size(run.server, 100, 75);
 	vnc_open(run.server, freezes, 0);
+	atomic_store(&painting, 0);
+	if (pthread_create(&guest, NULL, paint_on, NULL))
+		abort();
 	join(&run, 0);
 	for (steps = 0; steps < STEPS_MAX && run.next < run.end; steps++)
 		step(&run);
 	settle(&run);
 	vnc_free(run.server);
+	atomic_store(&painting, UINT32_MAX);
+	pthread_join(guest, NULL);
 	for (index = 0; index < CLIENTS; index++)
 		if (run.clients[index] >= 0)
 			close(run.clients[index]);
