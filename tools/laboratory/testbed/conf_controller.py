@@ -175,7 +175,12 @@ def nova_common(place: Place) -> Sections:
                     **credentials(place, 'nova')},
         'service_user': {'send_service_user_token': True,
                          **credentials(place, 'nova')},
-        'workarounds': {'disable_rootwrap': True},
+        'workarounds': {
+            'disable_rootwrap': True,
+            # An instance of a machine type that both have may go back to the
+            # older QEMU, too, which Nova refuses by itself.
+            **({'skip_hypervisor_version_check_on_lm': True}
+               if place.cloud.qemu == settings.QEMU_MIXED else {})},
     }, _lock(place), _token_check(place, 'nova'))
 
 
