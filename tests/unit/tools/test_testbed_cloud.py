@@ -102,12 +102,12 @@ class ConfigurationTest(CloudTest):
                          for host in settings.COMPUTES)
         for section, option in (('DEFAULT', 'host'), ('DEFAULT', 'my_ip'),
                                 ('DEFAULT', 'state_path'),
-                                ('dmore', 'image_cache_dir'),
                                 ('libvirt', 'live_migration_inbound_addr')):
             self.assertNotEqual(first[section][option],
                                 second[section][option])
-        self.assertEqual(first['DEFAULT']['instances_path'],
-                         second['DEFAULT']['instances_path'])
+        for section, option in (('DEFAULT', 'instances_path'),
+                                ('dmore', 'image_cache_dir')):
+            self.assertEqual(first[section][option], second[section][option])
         self.assertNotEqual(*map(conf_compute.libvirtd, settings.COMPUTES))
 
     def test_ports_have_security_groups(self):
