@@ -104,6 +104,12 @@ class ProblemsTest(unittest.TestCase):
             with_destination(domain_r=None), host='c1', task='migrating')
         self.assertEqual(1, len(self._problems(apart, left)))
 
+    def test_what_stock_leaves_of_the_instance_is_not_the_plug_ins(self):
+        now = with_source(instance='shut off')
+        self.assertEqual([], self._problems(now, verdict.signature(now, 'c1')))
+        found, = self._problems(now)
+        self.assertIn('shut off at the source', found)
+
     def test_instance_is_dead(self):
         dead = dataclasses.replace(
             GOOD, status='SHUTOFF', hosts={'c1': EMPTY, 'c2': EMPTY})

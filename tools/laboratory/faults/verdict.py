@@ -130,8 +130,9 @@ def _whole(host: str, on: On) -> list[str]:
 
 
 def _left(host: str, on: On, taps: Iterable[str]) -> list[str]:
-    left = [f'domain of the instance ({on.instance})' if on.instance else '',
-            f'domain of Domain R ({on.domain_r})' if on.domain_r else '',
+    """What the plug-in left. The instance's own domain is Nova's: it is in the
+    signature."""
+    left = [f'domain of Domain R ({on.domain_r})' if on.domain_r else '',
             f'{on.qemus} QEMU processes' if on.qemus else '',
             f'{on.keepers} keepers' if on.keepers else '',
             *sorted(taps), *sorted(on.files)]
