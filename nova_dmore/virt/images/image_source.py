@@ -59,11 +59,15 @@ class RefusedError(Exception):
     """A candidate cannot be used; says why, without its id.
 
     :param lasting: it is the same in every further try.
+    :param away: Glance, or the store behind it, does not answer: nothing is
+        wrong with the candidate.
     """
 
-    def __init__(self, reason: str, lasting: bool = True) -> None:
+    def __init__(self, reason: str, lasting: bool = True, away: bool = False
+                 ) -> None:
         super().__init__(reason)
         self.lasting = lasting
+        self.away = away
 
 
 class ImageSource:
@@ -180,7 +184,9 @@ class ImageSource:
             if sink.error is not None:
                 raise sink.error
             raise RefusedError(
-                f'it cannot be fetched: {error}', lasting=False) from error
+                f'it cannot be fetched: {error}', lasting=False,
+                away=isinstance(error, exception.GlanceAwayError)
+                or service_errors.is_away(error)) from error
         file.flush()
         if sink.digest() == candidate.digest:
             return

@@ -294,8 +294,11 @@ class ImageStore:
         :param digest: that it must have, None: any.
         :param of_all: see :meth:`image_source.ImageSource.candidates`.
         :returns: its digest.
+        :raises nova_dmore.exception.GlanceAwayError: there is one, and Glance
+            does not give its bytes now.
         """
         reasons: list[str] = []
+        away = False
         for candidate in self._source.candidates(digest, of_all, reasons):
             # Already here: of another pair.
             if digest is None and self._is_good(candidate.digest):
@@ -304,9 +307,13 @@ class ImageStore:
                 self._fetches.have(candidate)
             except image_source.RefusedError as error:
                 reasons.append(self._source.refused(candidate, error))
+                away = away or error.away
             else:
                 return candidate.digest
-        raise _NothingError(str(self._source.nothing(reasons)))
+        nothing = str(self._source.nothing(reasons))
+        if away:
+            raise exception.GlanceAwayError(nothing)
+        raise _NothingError(nothing)
 
     def _fetch(self, candidate: image_source.Candidate) -> None:
         if self._is_good(candidate.digest):

@@ -75,6 +75,33 @@ class StoreTest(store_case.StoreTestCase):
         self.api.download.side_effect = self._download
         self.assertEqual(self.digest, store.current())
 
+    def test_glance_names_an_image_and_cannot_give_its_bytes(self):
+        """The store behind it is away: that is no fault of the image's."""
+        store = self._store()
+        for error in (glance_exceptions.HTTPServiceUnavailable(),
+                      glance_exceptions.HTTPBadGateway(),
+                      nova_exception.GlanceConnectionFailed(
+                          server='x', reason='refused')):
+            self.api.download.side_effect = error
+            self.assertIn(store_case.GLANCE_ID, str(self.assertRaises(
+                exception.GlanceAwayError, store.current)))
+            self.assertRaises(exception.GlanceAwayError, store.ensure,
+                              self.digest)
+        self.api.download.side_effect = nova_exception.ImageNotFound(
+            image_id='it')
+        self.assertNotIsInstance(
+            self.assertRaises(exception.ImageError, store.current),
+            exception.GlanceAwayError)
+
+    def test_a_new_one_that_cannot_be_fetched_now(self):
+        """Glance does not have the one before any more."""
+        store = self._store()
+        store.current()
+        self.glance.clear()
+        self._upload(store_case.make_image(self.temporary, '2.0'), 'i2', day=2)
+        self.api.download.side_effect = glance_exceptions.HTTPBadGateway
+        self.assertEqual(self.digest, store.current(or_last=True))
+
     def test_by_id(self):
         self.api.get.side_effect = lambda context, image_id: self.glance[0]
         self.assertEqual(self.digest,
