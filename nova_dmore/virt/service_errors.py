@@ -43,9 +43,16 @@ def is_away(error: Exception) -> bool:
 
     :param error: one of :data:`NEUTRON` or :data:`GLANCE`.
     """
-    return isinstance(error, _AWAY) or (
-        isinstance(error, neutron_exceptions.NeutronClientException)
-        and error.status_code in _GATEWAY)
+    if isinstance(error, neutron_exceptions.NeutronClientException):
+        return isinstance(error, _AWAY) or error.status_code in _GATEWAY
+    return isinstance(error, _AWAY) or _is_gateway_timeout(error)
+
+
+def _is_gateway_timeout(error: Exception) -> bool:
+    """Of 504 the client of Glance keeps no more than what the load balancer
+    shows, which begins with it (glanceclient.exc.from_response)."""
+    return (type(error) is glance_exceptions.HTTPException
+            and str(error).startswith('HTTP 504'))
 
 
 @contextlib.contextmanager

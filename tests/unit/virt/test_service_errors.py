@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from unittest import mock
+
 from glanceclient import exc as glance_exceptions
 from neutronclient.common import exceptions as neutron_exceptions
 from neutronclient.v2_0 import client as neutron_client
@@ -50,3 +52,24 @@ class AwayTest(fakes.TestCase):
             glance_exceptions.HTTPServiceUnavailable()))
         self.assertFalse(service_errors.is_away(
             glance_exceptions.HTTPNotFound()))
+
+    def _glance_answers(self, status, text):
+        return glance_exceptions.from_response(mock.Mock(
+            status_code=status, headers={'content-type': 'text/html'},
+            text=text), text.encode())
+
+    def test_glance_takes_longer_than_its_load_balancer_waits(self):
+        for text in (
+                # haproxy, nginx, Apache
+                '<html><body><h1>504 Gateway Time-out</h1>\n'
+                "The server didn't respond in time.\n</body></html>\n",
+                '<html>\r\n<head><title>504 Gateway Time-out</title></head>'
+                '\r\n<body>\r\n<center><h1>504 Gateway Time-out</h1></center>'
+                '\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n',
+                '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html>'
+                '<head>\n<title>504 Gateway Timeout</title>\n</head><body>\n'
+                '<h1>Gateway Timeout</h1>\n</body></html>\n'):
+            self.assertTrue(service_errors.is_away(
+                self._glance_answers(504, text)))
+        self.assertFalse(service_errors.is_away(self._glance_answers(
+            410, '<html><body><h1>410 Gone</h1></body></html>')))
