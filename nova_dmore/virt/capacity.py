@@ -121,6 +121,10 @@ class Capacity:
         #: then.
         self._kept = 0
         self._used: dict[str, int] = {}
+        #: How often who claims has written to Placement, and how often that
+        #: was when Nova read there last.
+        self._writes = 0
+        self._writes_read = 0
 
     # -- reported -----------------------------------------------------------
 
@@ -134,8 +138,9 @@ class Capacity:
 
         :param report_client: Nova's, which writes to Placement what has
             changed by what it knows of it. It has not seen that instances
-            came, for what Nova itself reports does not change with them; and
-            it logs an error, before it reads, if it is behind. So it reads.
+            came, for what Nova itself reports does not change with them, nor
+            what was claimed; and it logs an error, before it reads, if it is
+            behind. So it reads.
         :raises Exception: Nova's database or Placement does not answer; as
             much is reserved as the last time, and no less than the Domain Rs
             take that are here: there may have been no last time.
@@ -148,10 +153,11 @@ class Capacity:
         self._stock_memory = inventories.get(_MEMORY)
         try:
             kept = self._expected() + self._spare()
-            if kept != self._kept:
+            writes = self._writes
+            if kept != self._kept or writes != self._writes_read:
                 report_client._refresh_and_get_inventory(
                     self._context, data.uuid)
-            self._kept = kept
+            self._kept, self._writes_read = kept, writes
             self._used = self._get('usages')['usages']
         finally:
             count = max(self._kept, len(self._here()))
@@ -313,10 +319,15 @@ class Capacity:
         _must_fit(wanted, room({**inventory, 'reserved': stock}, used), count)
         if inventory['reserved'] >= stock + wanted:
             return True
-        answer = self._ask('put', f'inventories/{_MEMORY}', {
-            **inventory, 'reserved': stock + wanted,
-            'resource_provider_generation':
-                found['resource_provider_generation']})
+        try:
+            answer = self._ask('put', f'inventories/{_MEMORY}', {
+                **inventory, 'reserved': stock + wanted,
+                'resource_provider_generation':
+                    found['resource_provider_generation']})
+        finally:
+            # It may be done where no answer comes. And if the pair comes to
+            # nothing, Nova has to take back what it has not written.
+            self._writes += 1
         if answer.status_code not in (200, 409):
             raise exception.PlacementAwayError(
                 f"the host's memory could not be reserved for its Domain R: "

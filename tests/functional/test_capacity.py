@@ -5,6 +5,7 @@ and a real Placement."""
 import fixtures
 from nova.tests.fixtures import libvirt as fakelibvirt
 import os_resource_classes as orc
+from oslo_utils.fixture import uuidsentinel as uuids
 
 from nova_dmore.virt import capacity
 from tests.functional import base
@@ -91,6 +92,17 @@ class ReservedTest(CapacityTestCase):
         pairs.remove(server['id'], delete_address=False)
         self.report()
         self.assertEqual((1 + SPARE) * COST, self.reserved())
+
+    def test_what_was_claimed_in_vain_is_given_back(self):
+        """A live migration that Nova has checked goes to another host."""
+        self.flags(spare_domain_rs=0, group='dmore')
+        self.start()
+        capacity_here = self.driver()._capacity
+        capacity_here.claim(uuids.instance)
+        capacity_here.end_claim(uuids.instance)
+        self.assertEqual(COST, self.reserved())
+        self.report()
+        self.assertEqual(0, self.reserved())
 
     def test_an_instance_without_domain_r_takes_nothing(self):
         self.start()

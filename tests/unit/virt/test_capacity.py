@@ -229,6 +229,26 @@ class ClaimTest(CapacityTestCase):
         self.capacity.claim(OTHER_UUID)
         self.assertEqual(512 + COST, self.placement.inventory['reserved'])
 
+    def test_what_was_claimed_in_vain_is_taken_back(self):
+        """Nova writes to Placement what differs from what it knows of it; so
+        it has to read what was written past it, also if the answer was
+        lost."""
+        read = self.nova._refresh_and_get_inventory
+        for put in (self.placement.put, mock.Mock(
+                side_effect=auth_exceptions.ConnectFailure)):
+            read.reset_mock()
+            self.report()
+            read.assert_not_called()
+            self.placement.put = put
+            self.placement.inventory['reserved'] = 512
+            try:
+                self.capacity.claim(fakes.UUID)
+            except exception.PlacementAwayError:
+                pass
+            self.capacity.end_claim(fakes.UUID)
+            self.report()
+            read.assert_called_once()
+
     def test_a_claim_that_was_refused_does_not_count(self):
         self.placement.used = 4096 - 512 - COST + 1
         self.assertRaises(
