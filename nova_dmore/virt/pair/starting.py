@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: Of a mediated device that is gone in a moment.
+_DEVICE_ERROR = 'error getting device from group'
+
 
 def create_guest(options: 'cfg.ConfigOpts.GroupAttr',
                  pairs: 'pairs_module.Pairs',
@@ -110,12 +113,30 @@ def _create_with_pair(
             undo.callback(instance_pair.remove, pairs, instance,
                           delete_address=where.will_be_nowhere(
                               instance, pairs.host))
-        guest = create(pair.instance.xml, instance)
+        guest = _create_again(create, pair.instance.xml, instance)
         undo.pop_all()
     _release_ports(instance, pair.instance.released_ports)
     with boundary.instance_first(instance, 'Announcing the console'):
         announcement.announce(options, instance, pair.record)
     return guest
+
+
+def _create_again(
+        create: 'Callable[[str, objects.Instance], nova_guest.Guest]',
+        xml: str, instance: 'objects.Instance') -> 'nova_guest.Guest':
+    """Start an instance, and once more where a mediated device was not to be
+    had at once: that has nothing to do with its pair, and Nova starts it once
+    more, too (its ``_hard_reboot`` says why)."""
+    try:
+        return create(xml, instance)
+    except libvirt_driver.libvirt.libvirtError as error:
+        if (error.get_error_code()
+                != libvirt_driver.libvirt.VIR_ERR_INTERNAL_ERROR
+                or _DEVICE_ERROR not in error.get_error_message()):
+            raise
+        LOG.info('The instance is started once more: %s',
+                 text.printable(error), instance=instance)
+    return create(xml, instance)
 
 
 def _create_without_pair(
@@ -154,7 +175,7 @@ def _create_before_pair(
         shadowed = instance_pair.ensure_later(pairs, xml, instance)
     if shadowed is None:
         return None
-    guest = create(shadowed.xml, instance)
+    guest = _create_again(create, shadowed.xml, instance)
     _release_ports(instance, shadowed.released_ports)
     return guest
 

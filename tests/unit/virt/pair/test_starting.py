@@ -14,6 +14,7 @@ from nova.virt.libvirt import driver as libvirt_driver
 from nova_dmore import exception
 from nova_dmore.virt.pair import announcement
 from tests.unit.virt import driver_case
+from tests.unit.virt import fake_host
 from tests.unit.virt import fakes
 
 XML = driver_case.XML
@@ -112,6 +113,38 @@ class CreateTest(driver_case.DriverTestCase):
         self.assert_nothing_left()
         self.assertEqual({}, self.instance.metadata)
         self.assertIn('no such chardev', self.log.output)
+
+    def test_a_mediated_device_is_not_to_be_had_at_once(self):
+        """Nova would start the instance once more, and so it keeps its
+        pair; a pair that it had keeps its sessions."""
+        busy = fake_host.libvirt_error(
+            text='internal error: qemu unexpectedly closed the monitor: '
+            'error getting device from group 0: Input/output error')
+        for is_new in (True, False):
+            self.create.reset_mock()
+            self.create.side_effect = (busy, 'guest')
+            self.assertEqual('guest', self.driver._create_guest(
+                'context', XML, self.instance))
+            for call in self.create.call_args_list:
+                self.assertIn('/serial0"', call.args[2])
+            self.assertEqual((True, True), self.pairs.is_alive(fakes.UUID))
+        self.assertEqual(1, self.shadow.log.count('start'))
+        # Nor is it started without the consoles of a pair that comes later.
+        self.pairs.ensure = mock.Mock(
+            side_effect=exception.NeutronAwayError('refused'))
+        self.create.side_effect = (busy, 'guest')
+        self.driver._create_guest('context', XML, self.instance)
+        self.assertIn('/serial0"', self.create.call_args.args[2])
+        self.pairs.report_stock.assert_not_called()
+
+    def test_a_mediated_device_is_not_to_be_had(self):
+        busy = fake_host.libvirt_error(
+            text='error getting device from group 0: Input/output error')
+        self.create.side_effect = busy
+        self.assertIs(busy, self.assertRaises(
+            type(busy), self.driver._create_guest, 'context', XML,
+            self.instance))
+        self.assert_nothing_left()
 
     def test_qemu_refuses_what_is_required(self):
         self.create.side_effect = self._refuse_pairs
@@ -287,3 +320,16 @@ class WithdrawTest(driver_case.DriverTestCase):
         self.assertIsNone(self.pairs.get(fakes.UUID))
         self.assertEqual([fakes.PORT], list(self.neutron.ports))
         self.assertEqual({}, self.instance.system_metadata)
+
+    def test_opted_out_before_a_resize_that_is_reverted(self):
+        """Its flavor stays what it is now; the port is of no use."""
+        self.instance.flavor.extra_specs['dmore:domain_r'] = 'disabled'
+        self.instance.old_flavor = self.instance.flavor
+        self.instance.task_state = task_states.RESIZE_REVERTING
+        for was_here in (True, False):
+            if not was_here:
+                self.pairs.addresses.ensure(fakes.UUID, fakes.OTHER_HOST)
+            self.instance.system_metadata[announcement.NOTE] = 'ssh://x'
+            self._create(XML)
+            self.assertEqual({}, self.instance.system_metadata)
+            self.assert_nothing_left()
