@@ -71,6 +71,15 @@ class MoveTest(operations.TwoHostsTestCase):
             self._resize_server(self.server, self.without)
             self._revert_resize(self.server)
 
+    def test_resize_from_a_flavor_that_opts_out_reverted(self):
+        server = self.boot(flavor_id=self.without, host='c1')
+        self.neutron_for_domain_r.free_addresses = ['10.0.0.6']
+        self._resize_server(server, self._create_flavor(memory_mb=256))
+        self.assert_pair(server, 'c2')
+        self._revert_resize(server)
+        self.assertEqual([self.port['id']],
+                         list(self.neutron_for_domain_r.ports))
+
     def test_evacuation_and_the_return_of_the_host(self):
         self.host_dies()
         self._evacuate_server(

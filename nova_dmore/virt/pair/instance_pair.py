@@ -8,6 +8,8 @@ instance is destroyed or leaves while it is off.
 import dataclasses
 from typing import TYPE_CHECKING
 
+from nova.compute import task_states
+
 from nova_dmore import exception
 from nova_dmore import places
 from nova_dmore.virt import boundary
@@ -52,9 +54,14 @@ def ensure(conf: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
         return None     # it was suspended with the stock consoles
     known = pairs.get(instance.uuid) is not None
     if not policy.wants_domain_r(conf, instance, known):
-        if known:   # its flavor was changed, and may be changed back
-            remove(pairs, instance,
-                   delete_address=instance.old_flavor is None)
+        # A flavor that was changed may be changed back. Where it is, the
+        # instance may have had a pair on another host.
+        is_reverted = instance.task_state == task_states.RESIZE_REVERTING
+        if known or (is_reverted
+                     and announcement.NOTE in instance.system_metadata
+                     and not policy.wants_domain_r(conf, instance, True)):
+            remove(pairs, instance, delete_address=(
+                is_reverted or instance.old_flavor is None))
             announcement.retract(instance)
         return None
     if pairs.impossible is not None:

@@ -333,3 +333,11 @@ class WithdrawTest(driver_case.DriverTestCase):
             self._create(XML)
             self.assertEqual({}, self.instance.system_metadata)
             self.assert_nothing_left()
+
+    def test_switched_off_before_a_resize_is_reverted(self):
+        """It may have a Domain R again, at the same address."""
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self.config.config(enabled=False, group='dmore')
+        self.instance.task_state = task_states.RESIZE_REVERTING
+        self._create(XML)
+        self.assertEqual([fakes.PORT], list(self.neutron.ports))
