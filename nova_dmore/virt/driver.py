@@ -34,6 +34,7 @@ from nova_dmore.virt.pair import saved as saved_module
 from nova_dmore.virt.pair import starting
 from nova_dmore.virt.rpc import server as rpc_server
 from nova_dmore.virt import under_way
+from nova_dmore.virt import where
 if TYPE_CHECKING:
     from nova.compute import provider_tree as nova_tree
     from nova.console import type as console_type
@@ -155,7 +156,8 @@ class DMoreDriver(migration_driver.MigratingDriver):
             post_xml_callback=post_xml_callback)
         return starting.create_guest(
             CONF.dmore, self._pairs, create, xml, instance,
-            self._saved_xml(instance))
+            self._saved_xml(instance), lambda: where.definition(
+                self._get_connection(), instance.uuid))
 
     # -- it is resumed ------------------------------------------------------
 

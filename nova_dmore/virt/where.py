@@ -71,6 +71,21 @@ def look_up(connection: libvirt.virConnect, instance_uuid: str
         return None
 
 
+def definition(connection: libvirt.virConnect, instance_uuid: str
+               ) -> str | None:
+    """The XML with which libvirt would start an instance; None: it has none.
+
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
+    domain = look_up(connection, instance_uuid)
+    try:
+        return None if domain is None else str(
+            domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    except libvirt.libvirtError as error:
+        _must_be_gone(instance_uuid, error)
+        return None
+
+
 def has_display(connection: libvirt.virConnect, instance_uuid: str) -> bool:
     """Whether the instance has a display, and that is its pair's.
 

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests of all kinds: each has a pair, or is refused as stock refuses it."""
 
+import os
+
 import fixtures
+from nova import conf
 from nova.console import serial
 from nova.tests.fixtures import libvirt as fakelibvirt
 from nova.tests.functional.api import client
 
 from tests.functional import base
 from tests.functional import migration_case
+
+CONF = conf.CONF
 
 
 class VarietyTest(base.TestCase):
@@ -33,6 +38,43 @@ class VarietyTest(base.TestCase):
         self.assert_pair(server)
         self.assertEqual(['pipe', 'tcp', 'tcp'], self._serial_types(server))
         self.assertEqual(2, len(set(serial.ALLOCATED_PORTS) - ports))
+
+    def _second_tcp_port(self, server):
+        return self.instance_xml(server).findall(
+            'devices/serial')[1].find('source').get('service')
+
+    def test_several_serial_ports_in_a_rescue(self):
+        """Nova makes none for a domain that has some over TCP."""
+        self.see_consoles()
+        self.start()
+        server = self._boot({'hw:serial_port_count': '2'})
+        os.makedirs(os.path.join(CONF.instances_path, server['id']),
+                    exist_ok=True)
+        port, domain = self.assert_pair(server), self.domain_r(server)
+        second = self._second_tcp_port(server)
+        for change in (self._rescue_server, self._unrescue_server):
+            change(server)
+            self.assertEqual(['pipe', 'tcp'], self._serial_types(server))
+            self.assertEqual(port, self.assert_pair(server))
+            self.assertIs(domain, self.domain_r(server))
+            self.assertEqual(('10.0.0.5', 5900),
+                             self.endpoint(self.make_token(server)))
+            self.assertEqual(second, self._second_tcp_port(server))
+
+    def test_one_without_a_pair_in_a_rescue(self):
+        """It can have one now: a rescue gives it one."""
+        self.see_consoles()
+        self.flags(enabled=False, group='dmore')
+        self.start()
+        server = self._boot()
+        self.assert_no_pair(server)
+        os.makedirs(os.path.join(CONF.instances_path, server['id']),
+                    exist_ok=True)
+        self.flags(enabled=True, group='dmore')
+        self._rescue_server(server)
+        self.assert_pair(server)
+        self.assertEqual(('10.0.0.5', 5900),
+                         self.endpoint(self.make_token(server)))
 
     def test_no_serial_console(self):
         """Its line is the pair's all the same: Nova's pty has a log."""

@@ -6,6 +6,7 @@ instance is destroyed or leaves while it is off.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nova.compute import task_states
@@ -16,6 +17,7 @@ from nova_dmore.virt import boundary
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import policy
 from nova_dmore.virt.pair import record as record_module
+from nova_dmore.virt.pair import serial_ports
 from nova_dmore.virt.pair import xml as xml_module
 from nova_dmore.virt import where
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ class StartingPair:
 
 
 def ensure(conf: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
-           xml: str, instance: 'objects.Instance', saved: str | None = None
+           xml: str, instance: 'objects.Instance', saved: str | None = None,
+           definition: Callable[[], str | None] = lambda: None
            ) -> StartingPair | None:
     """Have a living pair for an instance that is about to start.
 
@@ -46,6 +49,7 @@ def ensure(conf: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
     :param pairs: a :class:`nova_dmore.virt.pair.pairs.Pairs`.
     :param xml: the instance's domain, as Nova would start it.
     :param saved: the one with which a suspended instance is resumed.
+    :param definition: see :func:`nova_dmore.virt.pair.serial_ports.kept`.
     :returns: None when the instance has no Domain R, or this host can have
         none.
     :raises Exception: there is none, and nothing is left.
@@ -70,25 +74,35 @@ def ensure(conf: 'cfg.ConfigOpts.GroupAttr', pairs: 'pairs_module.Pairs',
         # nova-compute has logged it when it started.
         pairs.report_stock(instance.uuid, pairs.impossible)
         return None
-    shadowed = xml_module.with_shadow_devices(
-        xml, places.of_pair(pairs.records.directory(instance.uuid)))
+    shadowed = _shadowed(pairs, xml, instance, definition)
     record = pairs.ensure(instance, shadowed.display)
     return StartingPair(record, not known, shadowed)
 
 
 def ensure_later(pairs: 'pairs_module.Pairs', xml: str,
-                 instance: 'objects.Instance') -> xml_module.ShadowedInstance:
+                 instance: 'objects.Instance',
+                 definition: Callable[[], str | None] = lambda: None
+                 ) -> xml_module.ShadowedInstance:
     """Have an instance start whose pair cannot be made before Neutron, Glance
     or Keystone answers: what it prints is taken, and the pair is made then
     (:mod:`nova_dmore.virt.care.late_pairs`).
 
     :param xml: the instance's domain, as Nova would start it.
+    :param definition: see :func:`nova_dmore.virt.pair.serial_ports.kept`.
     :raises nova_dmore.exception.DMoreError: it cannot start so.
     """
-    shadowed = xml_module.with_shadow_devices(
-        xml, places.of_pair(pairs.records.directory(instance.uuid)))
+    shadowed = _shadowed(pairs, xml, instance, definition)
     pairs.shadows.start(instance.uuid)
     return shadowed
+
+
+def _shadowed(pairs: 'pairs_module.Pairs', xml: str,
+              instance: 'objects.Instance',
+              definition: Callable[[], str | None]
+              ) -> xml_module.ShadowedInstance:
+    return xml_module.with_shadow_devices(
+        serial_ports.kept(xml, definition),
+        places.of_pair(pairs.records.directory(instance.uuid)))
 
 
 def withdraw(pairs: 'pairs_module.Pairs', xml: str,

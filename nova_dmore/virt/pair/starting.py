@@ -36,8 +36,8 @@ _DEVICE_ERROR = 'error getting device from group'
 def create_guest(options: 'cfg.ConfigOpts.GroupAttr',
                  pairs: 'pairs_module.Pairs',
                  create: 'Callable[[str, objects.Instance], nova_guest.Guest]',
-                 xml: str, instance: 'objects.Instance', saved: str | None
-                 ) -> 'nova_guest.Guest':
+                 xml: str, instance: 'objects.Instance', saved: str | None,
+                 definition: Callable[[], str | None]) -> 'nova_guest.Guest':
     """Start an instance, with a pair if it is to have one.
 
     :param options: the ``[dmore]`` options.
@@ -45,19 +45,22 @@ def create_guest(options: 'cfg.ConfigOpts.GroupAttr',
     :param create: Nova's own ``_create_guest``, of an XML and an instance.
     :param xml: the instance's domain, as Nova would start it.
     :param saved: the one with which a suspended instance is resumed.
+    :param definition: see :func:`nova_dmore.virt.pair.serial_ports.kept`.
     :returns: Nova's Guest.
     :raises nova.exception.BuildAbortException: ``[dmore] required``.
     :raises Exception: what Nova's own start raised.
     """
     pair = None
     with boundary.instance_first(instance, 'Having a Domain R') as outcome:
-        pair = instance_pair.ensure(options, pairs, xml, instance, saved)
+        pair = instance_pair.ensure(
+            options, pairs, xml, instance, saved, definition)
     try:
         if pair is not None:
             return _create_with_pair(options, pairs, create, pair, instance)
         if (isinstance(outcome.error, exception.ServiceAwayError)
                 and (not options.required or _had_pair(instance, saved))):
-            guest = _create_before_pair(pairs, create, xml, instance)
+            guest = _create_before_pair(
+                pairs, create, xml, instance, definition)
             if guest is not None:
                 return guest
     except libvirt_driver.libvirt.libvirtError as error:
@@ -164,7 +167,8 @@ def _create_without_pair(
 def _create_before_pair(
         pairs: 'pairs_module.Pairs',
         create: 'Callable[[str, objects.Instance], nova_guest.Guest]',
-        xml: str, instance: 'objects.Instance') -> 'nova_guest.Guest | None':
+        xml: str, instance: 'objects.Instance',
+        definition: Callable[[], str | None]) -> 'nova_guest.Guest | None':
     """Start an instance whose pair is made when that is possible again.
 
     :returns: None: nothing takes what it would print.
@@ -172,7 +176,8 @@ def _create_before_pair(
     """
     shadowed = None
     with boundary.instance_first(instance, 'Waiting for a Domain R'):
-        shadowed = instance_pair.ensure_later(pairs, xml, instance)
+        shadowed = instance_pair.ensure_later(
+            pairs, xml, instance, definition)
     if shadowed is None:
         return None
     guest = _create_again(create, shadowed.xml, instance)

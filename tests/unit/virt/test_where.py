@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from unittest import mock
+
 import fixtures
 import libvirt
 from nova import exception as nova_exception
@@ -61,6 +63,25 @@ class FindTest(fakes.TestCase):
         self.domain.job = fake_host.libvirt_error()
         self.assertRaises(exception.PairError, where.find,
                           self.libvirt, fakes.UUID)
+
+    def test_definition(self):
+        """That with which it would start, whatever runs now."""
+        self.domain.XMLDesc = {
+            0: '<running/>', libvirt.VIR_DOMAIN_XML_INACTIVE: '<next/>'}.get
+        self.assertEqual('<next/>', where.definition(
+            self.libvirt, fakes.UUID))
+        for code, error in ((libvirt.VIR_ERR_NO_DOMAIN, None),
+                            (libvirt.VIR_ERR_INTERNAL_ERROR,
+                             exception.PairError)):
+            self.domain.XMLDesc = mock.Mock(
+                side_effect=fake_host.libvirt_error(code))
+            if error is None:
+                self.assertIsNone(where.definition(self.libvirt, fakes.UUID))
+            else:
+                self.assertRaises(error, where.definition, self.libvirt,
+                                  fakes.UUID)
+        self.libvirt.domains.clear()
+        self.assertIsNone(where.definition(self.libvirt, fakes.UUID))
 
 
 class InNovaTest(fakes.TestCase):
