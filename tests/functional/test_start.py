@@ -6,6 +6,7 @@ import time
 import fixtures
 from nova.console import serial
 from nova.tests.functional.api import client
+from nova.virt.libvirt import driver as libvirt_driver
 
 from nova_dmore import exception
 from nova_dmore.virt.care import pair_care
@@ -64,6 +65,24 @@ class HostBootTest(StartTestCase):
     def test_all_services_answer(self):
         self._boot_host()
         self.assertEqual(self.port, self.assert_pair(self.server))
+
+    def test_what_its_user_has_changed_meanwhile(self):
+        """Nova reads all instances before it starts the first one."""
+        stock = libvirt_driver.LibvirtDriver.resume_state_on_host_boot
+
+        def resume(*arguments, **keywords):
+            self.api.api_post(f'/servers/{self.server["id"]}/metadata',
+                              {'metadata': {'mine': '1'}})
+            stock(*arguments, **keywords)
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova.virt.libvirt.driver.LibvirtDriver.'
+            'resume_state_on_host_boot', resume))
+        self.flags(ssh_metadata=True, group='dmore')
+        self._boot_host()
+        self.until(lambda: 'dmore:console_ssh' in self.api.get_server(
+            self.server['id'])['metadata'])
+        self.assertEqual('1', self.api.get_server(
+            self.server['id'])['metadata'].get('mine'))
 
     def test_neutron_answers_later(self):
         self.neutron_goes()

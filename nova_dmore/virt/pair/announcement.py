@@ -106,6 +106,10 @@ def retract(instance: 'objects.Instance', idle: bool = False) -> None:
     :param idle: see :func:`host_secrets.save`.
     :raises nova.exception.UnexpectedTaskStateError: see there.
     """
+    if instance.task_state is None and not idle:
+        # Nova starts it with its host: it was read long ago.
+        retract_of(instance._context, instance.uuid)
+        return
     noted = instance.system_metadata.pop(NOTE, None)
     if (instance.metadata.pop(SSH_PROPERTY, None) or noted) is not None:
         host_secrets.save(instance, idle)

@@ -119,6 +119,11 @@ def _create_with_pair(
         guest = _create_again(create, pair.instance.xml, instance)
         undo.pop_all()
     _release_ports(instance, pair.instance.released_ports)
+    if instance.task_state is None:
+        # Nova starts it with its host, and has read it when nova-compute
+        # began: whoever has changed it since must not lose that.
+        pairs.unnoted.add(instance.uuid)
+        return guest
     with boundary.instance_first(instance, 'Announcing the console'):
         announcement.announce(options, instance, pair.record)
     return guest

@@ -92,6 +92,26 @@ class AnnouncementTest(fakes.TestCase):
             self.assertEqual({'image_x': 'y'},
                              self.instance.system_metadata)
 
+    def test_retract_where_its_host_boots(self):
+        """Nova has read it when nova-compute began; its user has changed it
+        since."""
+        self.config.config(ssh_metadata=True, group='dmore')
+        self._announce()
+        self.instance.task_state = None
+        changed = fakes.make_instance(
+            task_state=None,
+            metadata={**self.instance.metadata, 'mine': '2'},
+            system_metadata={**self.instance.system_metadata,
+                             'image_x': 'z'})
+        self.useFixture(fixtures.MockPatchObject(
+            objects.Instance, 'get_by_uuid', return_value=changed))
+        self.save.reset_mock()
+        announcement.retract(self.instance)
+        self.save.assert_called_once_with(
+            changed, expected_task_state=[None])
+        self.assertEqual({'mine': '2'}, changed.metadata)
+        self.assertEqual({'image_x': 'z'}, changed.system_metadata)
+
     def test_retract_of_one_that_is_not_at_hand(self):
         find = self.useFixture(fixtures.MockPatchObject(
             objects.Instance, 'get_by_uuid', return_value=self.instance)).mock

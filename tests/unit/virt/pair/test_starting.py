@@ -51,6 +51,15 @@ class CreateTest(driver_case.DriverTestCase):
         self.assertIn(announcement.NOTE, self.instance.system_metadata)
         self.assertEqual({}, self.instance.metadata)
 
+    def test_with_its_host(self):
+        """Nova has read it when nova-compute began: it is told of the pair
+        by who reads it anew."""
+        self.instance.task_state = None
+        self._create()
+        self.saved.assert_not_called()
+        self.assertEqual({}, self.instance.system_metadata)
+        self.assertEqual({fakes.UUID}, self.pairs.unnoted)
+
     def test_what_can_be_foreseen(self):
         self.images.current.side_effect = exception.ImageError('no image')
         self._assert_stock()
