@@ -31,18 +31,21 @@ class Completion:
 
     :param co_migration: a :class:`phases.CoMigration`.
     :param record: of the pair.
+    :param stay: its stay here, which ends; see
+        :meth:`nova_dmore.virt.pair.known.KnownPairs.stay`.
     :param nova_ended: set when Nova's live migration has ended.
     """
 
     def __init__(self, services: services_module.Services,
                  context: 'nova_context.RequestContext',
                  co_migration: phases.CoMigration,
-                 record: record_module.PairRecord, nova_ended: threading.Event
-                 ) -> None:
+                 record: record_module.PairRecord, stay: int,
+                 nova_ended: threading.Event) -> None:
         self._services = services
         self._context = context
         self._co_migration = co_migration
         self._record = record
+        self._stay = stay
         self._uuid = record.instance_uuid
         self._nova_ended = nova_ended
 
@@ -73,8 +76,8 @@ class Completion:
 
     def _remove_pair(self) -> None:
         """Remove the pair's part here, unless the pair is on its way back
-        already: Nova ends a live migration, and begins the next one, without
-        waiting for us.
+        already, or is back: Nova ends a live migration, and begins the next
+        one, without waiting for us.
 
         Neutron's agents use the binding at the destination only when there is
         none here any more, so that goes at once. The rest would share the
@@ -95,9 +98,12 @@ class Completion:
                 pairs.remove(self._uuid, delete_address=False)
 
     def _is_here(self) -> bool:
-        """Whether the pair is still here, and not on its way back."""
-        record = self._services.pairs.get(self._uuid)
-        if record is not None and record.incoming:
-            LOG.info('The pair is on its way back already',
+        """Whether what has left is still here; what has come back is not."""
+        pairs = self._services.pairs
+        if pairs.get(self._uuid) is None:
+            return False
+        if pairs.stay(self._uuid) != self._stay:
+            LOG.info('The pair has come back, or is on its way',
                      instance=self._co_migration.instance)
-        return record is not None and not record.incoming
+            return False
+        return True

@@ -64,6 +64,8 @@ class Departure:
         self._name = domain_r.name_of(instance.uuid)
         self.co_migration = phases.CoMigration(instance, destination_host)
         self._client = services.pairs.client(instance.uuid)
+        #: See :meth:`nova_dmore.virt.pair.known.KnownPairs.stay`.
+        self.stay = services.pairs.stay(instance.uuid)
         self._found_record = services.pairs.get(instance.uuid)
         #: Set when the call that migrates the instance has returned.
         self.instance_ended = threading.Event()

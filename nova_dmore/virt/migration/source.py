@@ -241,8 +241,8 @@ class SourceRole:
         domain_r_moved = self._departure.has_domain_r_moved()
         completion.Completion(
             self._services, self._context, self.co_migration,
-            self._departure.record, self._nova_ended).run(
-                domain_r_moved, console_log)
+            self._departure.record, self._departure.stay,
+            self._nova_ended).run(domain_r_moved, console_log)
         self._report('stock' if self.co_migration.is_plain_there else
                      'moved' if domain_r_moved else 'rebuilt')
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pairs of one host that are known there: looked up, locked, saved."""
 
+import collections
 import contextlib
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -114,6 +115,8 @@ class KnownPairs:
         #: Called with an instance's uuid when somebody may have changed its
         #: pair; set by :class:`nova_dmore.virt.care.watch.Watch`.
         self.on_change: Callable[[str], None] = lambda instance_uuid: None
+        #: See :meth:`stay`; by instance uuid.
+        self._stays: collections.Counter[str] = collections.Counter()
         #: By libvirt uuid, the instance of every Domain R here, and of those
         #: that were removed last: their last events come late.
         self._domain_r_uuids = {
@@ -133,6 +136,15 @@ class KnownPairs:
     def get(self, instance_uuid: str) -> record_module.PairRecord | None:
         """The pair of an instance on this host, None when it has none."""
         return self.records.load(instance_uuid)
+
+    def stay(self, instance_uuid: str) -> int:
+        """A number for the stay of the pair at this host: it is another one
+        when the pair was removed, or is expected from another host.
+
+        Who has let a pair leave can tell by it whether what is here is what
+        it left, or has come back.
+        """
+        return self._stays[instance_uuid]
 
     def client(self, instance_uuid: str) -> shadow_client.ShadowClient:
         """A client of the pair's shadow-device process."""
@@ -183,10 +195,13 @@ class KnownPairs:
             record.instance_uuid)
         if len(self._domain_r_uuids) > 2 * _LATE_MAX:
             self._forget_removed()
+        if record.incoming:
+            self._stays[record.instance_uuid] += 1
         with self._record_errors():
             self.records.save(record)
 
     def _forget(self, instance_uuid: str) -> None:
+        self._stays[instance_uuid] += 1
         with self._record_errors():
             self.records.forget(instance_uuid)
 
