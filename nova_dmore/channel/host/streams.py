@@ -211,25 +211,30 @@ class HostConsumer(_Stream):
         if adopt or base != self.opening_taken:
             ring_module.jump_to(self.stream.name, base)
         if not adopt:
+            if self._is_renewed:
+                self._leave_out_unknown()
             ring_module.advance(self.stream.name, self.opening_taken, base,
                                 wire.OFFSET_MAX)
             missing = max(0, base - self.copied)
         if adopt or missing:
             self._journal.jump(self.stream, base, self.under_way())
             self._buffer.clear()
-        elif self._is_renewed:
-            # Bytes of the previous Domain R, copied by an earlier worker, may
-            # still be on their way to the device. The new Domain R has not
-            # sent them: they are left out of its offsets.
-            unknown = max(0, self.under_way() - len(self._buffer))
-            self._journal.jump(
-                self.stream, self._journal.position(self.stream), unknown)
         self._began = self._produced = self._told = base
         if not missing:
             return []
         return [changes.Gap(
             self.stream, base - missing, missing, wire.GapKind.AMBIGUOUS,
             'Domain R has dropped bytes that this host did not take')]
+
+    def _leave_out_unknown(self) -> None:
+        """Bytes of the previous Domain R, copied by an earlier worker, may
+        still be on their way to the device, or have got there since the epoch
+        was raised. The new Domain R has not sent them: they are left out of
+        its offsets."""
+        unknown = max(0, self.under_way() - len(self._buffer))
+        position = self._journal.position(self.stream)
+        self._journal.jump(
+            self.stream, min(position, self.opening_taken), unknown)
 
     def poll(self) -> bool:
         """Copy what Domain R has produced since the last poll.

@@ -43,6 +43,9 @@ class FenceTest(unittest.TestCase):
 
     @hypothesis.given(strategies.lists(
         strategies.sampled_from(STEPS), max_size=30))
+    @hypothesis.example([
+        ('type',), ('doorbell', 'keeper'), ('end_domain_r',), ('kill',),
+        ('restart', 'keeper')])
     @examples.settings(1000)
     def test_nothing_reaches_a_later_boot(self, script):
         self.play([step for steps in script for step in steps])
