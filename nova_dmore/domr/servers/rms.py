@@ -29,6 +29,10 @@ RMS_FILE = pathlib.Path('/etc/nova-dmore/rms')
 #: Clients of one server that are attached at a time.
 CLIENTS_MAX = 16
 
+#: What a client is told for which there is no room.
+FULL = ('too many clients are attached to this console; close one, or try '
+        'again later')
+
 #: What a client is told whose session is ended so.
 ENDED = 'an operator, or another user of this console, has ended this session'
 

@@ -46,8 +46,7 @@ class SerialConnection(tcp_port.TcpPort):
             self._server.log.say(f'full {source}', 'warning', f'{name} '
                                  f'refused: {rms.CLIENTS_MAX} others are '
                                  'attached already')
-            self.tell('too many clients are attached to this console; close '
-                      'one, or try again later')
+            self.tell(rms.FULL)
             transport.close()
             return
         self._server.add(self, name)

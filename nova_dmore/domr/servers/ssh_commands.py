@@ -18,6 +18,13 @@ class Kind(enum.Enum):
     BREAK = 'break'                 # a break is sent
     SESSIONS = 'sessions'           # who is attached to the console
     END_SESSION = 'sessions end'    # one of them is cut off
+    UNKNOWN = ''                    # something else
+
+
+#: What somebody is told who wants something else.
+UNKNOWN = ('this is the serial console of an instance: its commands are '
+           'scrollback, break, sessions, and sessions end NUMBER; without a '
+           'command it is the console itself')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,17 +38,17 @@ class Command:
     number: int | None = None
 
 
-def parse(text: str) -> Command | None:
-    """What a client wants to have done; None: there is no such command."""
+def parse(text: str) -> Command:
+    """What a client wants to have done."""
     text = ' '.join(text.split())
     if (match := _END.fullmatch(text)) is not None:
         return Command(Kind.END_SESSION, int(match[1]))
     if text == Kind.END_SESSION.value:
-        return None
+        return Command(Kind.UNKNOWN)
     try:
         return Command(Kind(text))
     except ValueError:
-        return None
+        return Command(Kind.UNKNOWN)
 
 
 def described(sessions: Iterable[dict[str, Any]]) -> list[str]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:       # it imports this one
 
 _Kind = ssh_commands.Kind
 
+#: How a shell ends for which there is no such command.
+_NO_COMMAND = 127
+
 
 class Session(asyncssh.SSHServerSession[bytes]):
     """One attachment to the console; also the console's Port."""
@@ -63,21 +66,26 @@ class Session(asyncssh.SSHServerSession[bytes]):
         A channel has one shell or command, ever (RFC 4254, 6.5); asyncssh
         lets a client ask for more of them.
         """
-        return not self._has_started and self._connection.may_attach()
+        return not self._has_started
 
     def exec_requested(self, command: str) -> bool:
-        """There is nothing else to run, but for a few commands."""
+        """There is nothing else to run, but for a few commands.
+
+        A refusal would have no reason, so one that there is not is taken,
+        too, and says so.
+        """
         if self._has_started:
             return False
         self._command = ssh_commands.parse(command)
-        return self._command is not None and (
-            self._command.kind is not _Kind.SCROLLBACK
-            or self._connection.may_attach())
+        return True
 
     def session_started(self) -> None:
         """Greet, and attach to the console."""
         self._has_started = True
         if self._command is not None and self._does(self._command):
+            return
+        if not self._connection.may_attach():
+            self._end(rms.FULL, 1)
             return
         self._server.attached.add(self)
         self._connection.sessions.add(self)
@@ -135,7 +143,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
 
     def _does(self, command: ssh_commands.Command) -> bool:
         """Do what needs no attachment -> whether it was that."""
-        if command.kind is _Kind.BREAK:
+        if command.kind is _Kind.UNKNOWN:
+            self._end(ssh_commands.UNKNOWN, _NO_COMMAND)
+        elif command.kind is _Kind.BREAK:
             self._only_break()
         elif command.kind is _Kind.SESSIONS:
             end = '\n' if self._escapes is None else '\r\n'
@@ -149,11 +159,14 @@ class Session(asyncssh.SSHServerSession[bytes]):
             return False
         return True
 
+    def _end(self, reason: str, status: int) -> None:
+        self._notice(reason)
+        self._chan.exit(status)
+
     def _end_session(self, number: int | None) -> None:
         context = self._server.context
         if not context.sessions.knows(number):
-            self._notice(f'there is no session {number}')
-            self._chan.exit(1)
+            self._end(f'there is no session {number}', 1)
             return
         context.log('info', f'{self._connection.name} ends session {number}; '
                     f'its key is {self._connection.fingerprint}')

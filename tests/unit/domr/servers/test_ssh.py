@@ -196,11 +196,14 @@ class SshTest(ssh_case.SshCase):
         connection = await self._connect(running)
         with self.assertRaises(asyncssh.ChannelOpenError):
             await connection.open_connection('127.0.0.1', 22)
-        for command in ('id', 'sessions end', 'sessions end 0',
+        for command in ('', 'id', 'sessions end', 'sessions end 0',
                         'sessions end -1', 'sessions end 1 2',
                         'sessions end 1; id', 'sessions list'):
-            with self.assertRaises(asyncssh.ChannelOpenError):
-                await connection.create_process(command)
+            result = await connection.run(command + '\n')
+            self.assertEqual((127, ''), (result.exit_status, result.stdout))
+            self.assertIn('its commands are scrollback, break, sessions',
+                          result.stderr)
+        self.assertEqual(b'', running.typed)
         with self.assertRaises(asyncssh.ChannelOpenError):
             await connection.start_sftp_client()
         listener = None

@@ -4,8 +4,6 @@
 import asyncio
 import json
 
-import asyncssh
-
 from nova_dmore.domr.servers import rms
 from nova_dmore import wire
 from tests.unit.domr.servers import ssh_case
@@ -110,8 +108,11 @@ class SshCommandsTest(ssh_case.SshCase):
             await self._attach(running)
         connection = await self._connect(running)
         for command in None, 'scrollback':
-            with self.assertRaises(asyncssh.ChannelOpenError):
-                await connection.create_process(command, encoding=None)
+            result = await connection.run(command, encoding=None)
+            self.assertEqual((1, b''), (result.exit_status, result.stdout))
+            self.assertIn(b'too many clients are attached', result.stderr)
+        result = await connection.run(term_type='xterm', encoding=None)
+        self.assertIn(b'too many clients are attached', result.stdout)
         self.assertEqual(0, (await connection.run('sessions end 1')
                              ).exit_status)
         await running.until(lambda: running.said(
