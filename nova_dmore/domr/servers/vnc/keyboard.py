@@ -124,6 +124,8 @@ class Keyboard:
         strokes = keymaps.find(self.keymap, symbol,
                                bool(self._held(_SHIFTS)),
                                bool(self._held((_ALTGR,))))
+        if not strokes and self._held(_COMMANDS):
+            strokes = keymaps.of_command(symbol)
         if not strokes:
             return False
         *dead, last = strokes

@@ -53,6 +53,8 @@ _OF_KEYMAP = {
     ('ja', 0xff2a): 0x29,       # Zenkaku_Hankaku
     ('ja', 0xff30): 0x3a,       # Eisu_toggle
 }
+#: Keymaps with other letters than those of Latin.
+_ALPHABETS = ('ru', 'mk', 'ar', 'th')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Keymap:
             # What AltGr gives is xkb's in part, which neither Linux' own
             # console nor Windows knows: what is printed on the keys counts.
             strokes.sort(key=lambda each: (each.altgr, each.shift))
+        self._has_latin = 'a' in self._strokes
 
     def strokes(self, character: str, shift: bool = False,
                 altgr: bool = False) -> tuple[Stroke, ...]:
@@ -101,6 +104,11 @@ class Keymap:
         :param altgr: likewise
         :returns: nothing if the keymap does not have it
         """
+        if (character.isascii() and character not in self._strokes
+                and not self._has_latin):
+            # Who has such a keyboard switches it to one with Latin letters
+            # for a name, a password or a command.
+            return of(DEFAULT).strokes(character, shift, altgr)
         direct = self._strokes.get(character, ())
         fitting = next((each for each in direct if each.shift == shift
                         and each.altgr == altgr), None)
@@ -169,6 +177,22 @@ def find(name: str, symbol: int, shift: bool = False, altgr: bool = False
         number = numbers[0] if numbers else (
             _MORE.get(symbol) or keysyms.QEMU_NUMBER.get(symbol))
     return () if number is None else (Stroke(number),)
+
+
+def of_command(symbol: int) -> tuple[Stroke, ...]:
+    """The key of a letter of another alphabet on a keyboard that has it.
+
+    With Control it is the key that counts for a guest, whatever its keymap.
+
+    :param symbol: X11's key symbol
+    """
+    character = character_of(symbol)
+    if character is not None and character.isalpha():
+        for name in _ALPHABETS:
+            strokes = of(name).strokes(character)
+            if strokes:
+                return (Stroke(strokes[-1].number),)
+    return ()
 
 
 def typed(name: str, text: str) -> list[tuple[Stroke, ...] | None]:

@@ -159,6 +159,16 @@ class KeyboardTest(unittest.TestCase):
         self.assertEqual([_down(0x1d), _down(_SHIFT), _down(0x14),
                           _up(0x14)], self.sent)
 
+    def test_commands_of_a_keyboard_with_other_letters(self) -> None:
+        """Control+C of a Russian keyboard is that key of every other one."""
+        self.keyboard.key(0, True, 0xffe3, 0)
+        self.keyboard.key(0, True, 0x6d3, 0)
+        self.keyboard.key(0, False, 0xffe3, 0)
+        self.keyboard.key(0, False, 0x6d3, 0)
+        self.assertEqual([_down(0x1d), _down(0x2e), _up(0x1d), _up(0x2e)],
+                         self.sent)
+        self.assertFalse(self.keyboard.key(0, True, 0x6d3, 0))
+
     def test_commands_while_a_lock_is_on(self) -> None:
         """Control+C is no Control+Shift+C, wherever Caps Lock is on."""
         self.keyboard.key(0, True, 0xffe3, 0)

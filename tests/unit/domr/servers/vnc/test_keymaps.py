@@ -115,6 +115,26 @@ class KeymapsTest(unittest.TestCase):
                 (each.number, each.shift, each.altgr) for character in text
                 for each in keymaps.of(keymap).strokes(character)])
 
+    def test_latin_letters_where_a_keyboard_has_others(self) -> None:
+        for name in ('ru', 'mk', 'ar', 'th'):
+            self.assertEqual(
+                [(0x26, False), (0x1f, False), (0x1e, True), (0x03, True)],
+                [(each.number, each.shift) for character in 'lsA@'
+                 for each in keymaps.find(name, ord(character))])
+            self.assertNotIn(None, keymaps.typed(name, 'root'))
+        # What it has itself is typed as it has it.
+        self.assertEqual(keymaps.find('ru', ord('1')),
+                         keymaps.of('ru').strokes('1'))
+        self.assertEqual((), keymaps.find('bepo', 0x6c1))
+
+    def test_keys_of_commands(self) -> None:
+        for symbol, number in ((0x6d3, 0x2e), (0x1000421, 0x2e),
+                               (0x6ca, 0x10), (0x5e4, 0x22)):
+            self.assertEqual((keymaps.Stroke(number),),
+                             keymaps.of_command(symbol), hex(symbol))
+        for symbol in (0x20ac, 0xfe51, 0xff0d, 0):
+            self.assertEqual((), keymaps.of_command(symbol))
+
     def test_caps_lock_of_letters_without_a_pair_in_unicode(self) -> None:
         dotted, = keymaps.of('tr').strokes('i')
         self.assertTrue(dotted.letter)
