@@ -97,9 +97,10 @@ OPTIONS = [
         default='/run/nova-dmore',
         help='Directory of the host service, nova-dmore-hostd: [hostd] '
              'run_dir of its own configuration. It must have the same path '
-             'on all hosts. Rules of mandatory access control that name it '
-             'give each QEMU the sub-directory that is named as its AppArmor '
-             'profile.'),
+             'on all hosts. Where AppArmor confines QEMU, its rules name this '
+             'directory, too: change it also in '
+             '/etc/apparmor.d/local/abstractions/libvirt-qemu and in '
+             '/etc/apparmor.d/nova-dmore-hostd.'),
     cfg.Opt(
         'record_dir', type=conf_file.AbsolutePath(),
         default='/run/nova-dmore-records',
@@ -115,7 +116,8 @@ OPTIONS = [
     cfg.Opt(
         'log_dir', type=conf_file.AbsolutePath(),
         default='/var/log/nova-dmore',
-        help='Directory for the logs of the Domain R kernels.'),
+        help='Directory for what the kernels of Domain Rs say: a file for '
+             'each, domr-UUID.log, which libvirt writes and rotates.'),
     cfg.IntOpt(
         'memory_mib', min=48, max=1024,
         help='Guest memory of Domain R, in MiB. No default: what the image '
@@ -194,7 +196,10 @@ OPTIONS = [
         'ssh_networks', mutable=True, default=['0.0.0.0/0', '::/0'],
         item_type=types.String(),
         help='Networks (CIDR) from which the SSH server in Domain R may be '
-             'reached.'),
+             'reached. The default is everywhere; name the networks of your '
+             'clients where you can, or the address of the SSH gateway '
+             'alone: with replies_after_migration they also bound what a '
+             'Domain R that was broken into may connect to.'),
     cfg.StrOpt(
         'console_escape', mutable=True, default='ctrl-]',
         regex=r'^(none|ctrl-[a-ikln-z\]\\^_])$',
@@ -311,8 +316,9 @@ OPTIONS = [
     cfg.IntOpt(
         'precopy_timeout', default=60, min=1,
         help='How long the pre-copy of Domain R may take before its '
-             'instance is moved without it, in seconds. The console is then '
-             'rebuilt at the destination and the break is reported.'),
+             'instance is moved without it, in seconds. A new Domain R is '
+             'then built at the destination: sessions end, which is '
+             'reported.'),
     cfg.IntOpt(
         'rpc_timeout', default=30, min=1,
         help='How long a source waits for an answer of the destination\'s '

@@ -111,5 +111,7 @@ def read(group: cfg.OptGroup, options: Sequence[cfg.Opt],
     conf.register_opts(options, group=group)
     parse(conf, arguments, cfg.find_config_files(
         project='nova-dmore', prog=group.name),
-        project='nova-dmore', prog=f'nova-dmore-{group.name}')
+        project='nova-dmore', prog=f'nova-dmore-{group.name}',
+        description=f'{group.title}. Its options are in the group '
+                    f'[{group.name}] of its configuration file.')
     return values(conf, group.name, options)

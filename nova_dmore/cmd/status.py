@@ -89,7 +89,12 @@ def _command(argv: Sequence[str]) -> int:
     dmore_conf.register(CONF)
     upgradecheck.register_cli_options(CONF, Checks())
     try:
-        conf_file.parse(CONF, argv, settings.files(), project='nova')
+        conf_file.parse(
+            CONF, argv, settings.files(), project='nova',
+            description='"upgrade check" tells whether this compute host and '
+                        'its cloud are as nova-dmore needs them. To be run '
+                        'as the user of nova-compute. Exit status: 0 good, '
+                        '1 a warning, 2 a failure, 255 an error.')
         dmore_conf.check(CONF)
     except exception.ConfigurationError as error:
         print(f'{_PROGRAM}: {error}', file=sys.stderr)

@@ -24,13 +24,18 @@ from nova_dmore.gateway import store as store_module
 from nova_dmore import program
 
 PROGRAM = 'nova-dmore-gateway'
+_DESCRIPTION = (
+    'Lets users of the cloud reach the SSH consoles of their own instances, '
+    'with stock OpenSSH at both ends. An operator sets it up with "setup"; '
+    'sshd runs "keys" for each key that a client offers, and the program '
+    'itself as the shell of the users\' account.')
 CONFIG = pathlib.Path('/etc/nova-dmore/gateway.conf')
 #: So long the first reading of a large cloud may take.
 _WHOLE_S = 600.0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=_DESCRIPTION)
     parser.add_argument(
         '--config-file', type=pathlib.Path, metavar='FILE', default=CONFIG,
         help='with the group [gateway] (default: %(default)s)')

@@ -20,26 +20,30 @@ OPTIONS = [
     cfg.StrOpt(
         'management_network',
         help='Name or id of the Neutron network on which each Domain R has '
-             'its port: that of [dmore] management_network of nova-compute.'),
+             'its port: that of [dmore] management_network of nova-compute. '
+             'No default: nobody logs in without it.'),
     cfg.PortOpt(
         'ssh_port', default=22, min=1,
         help='Port of the SSH consoles: that of [dmore] ssh_port of '
              'nova-compute.'),
     cfg.IntOpt(
         'cache_seconds', default=20, min=1, max=3600,
-        help='So long an answer of Nova and Neutron is good. A new instance '
-             'is reached, and a deleted one is not, after this time at the '
-             'latest.'),
+        help='For how long an answer of Nova and Neutron is used, in seconds. '
+             'A new instance is reached, and a deleted one is not any more, '
+             'after this time at the latest.'),
     cfg.IntOpt(
         'stale_seconds', default=3600, min=0,
-        help='So long the last answer is good while Nova, Neutron or Keystone '
-             'fails: consoles are wanted most when something does. 0: '
-             'nobody logs in then.'),
+        help='For how long the last answer is used while Nova, Neutron or '
+             'Keystone fails, in seconds: consoles are wanted most when '
+             'something does. 0: nobody logs in then.'),
     cfg.IntOpt(
         'limit_seconds', default=20, min=1, max=100,
-        help='So long a log-in waits for Nova and Neutron at most.'),
+        help='How long a log-in waits for Nova and Neutron at most, in '
+             'seconds.'),
     cfg.StrOpt(
-        'region_name', help='Region of the Nova and Neutron that are asked.'),
+        'region_name',
+        help='Region of the Nova and Neutron that are asked. No default: the '
+             'first one that Keystone names.'),
     cfg.StrOpt(
         'interface', default='internal',
         choices=['internal', 'public', 'admin'],

@@ -45,7 +45,7 @@ OPTIONS = [
              'this service.'),
     cfg.BoolOpt(
         'debug', default=False,
-        help='Log what is of interest to developers.'),
+        help='With true, workers and keepers log more, for developers.'),
 ]
 
 

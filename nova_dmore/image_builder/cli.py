@@ -14,12 +14,17 @@ from nova_dmore.image_builder import upload
 from nova_dmore import image_file
 from nova_dmore import program
 
+_DESCRIPTION = (
+    'Builds the image of Domain R, and puts it into Glance. The last line of '
+    'standard output is the result: the path of the file, the id of the image '
+    'in Glance, or the digest.')
+
 DEFAULT_OUTPUT = pathlib.Path('/var/cache/nova-dmore')
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog='nova-dmore-image',
-                                     description=__doc__)
+                                     description=_DESCRIPTION)
     commands = parser.add_subparsers(dest='command', required=True)
     command = commands.add_parser(
         'build', help='build the image file from Debian packages (root)')
@@ -41,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         'upload', help='put an image file into Glance, with the cloud and '
         'credentials of the OS_* environment variables')
-    command.add_argument('file', type=pathlib.Path, metavar='FILE')
+    command.add_argument('file', type=pathlib.Path, metavar='FILE',
+                         help='as "build" has made it')
     command.add_argument(
         '--private', action='store_true',
         help='do not make the image public; then its id must be in [dmore] '
@@ -49,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         'private image any name')
     command = commands.add_parser(
         'digest', help='print the digest of an image file')
-    command.add_argument('file', type=pathlib.Path, metavar='FILE')
+    command.add_argument('file', type=pathlib.Path, metavar='FILE',
+                         help='as "build" has made it')
     return parser
 
 

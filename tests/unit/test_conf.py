@@ -8,29 +8,37 @@ from oslotest import base
 
 from nova_dmore import conf
 from nova_dmore import exception
+from nova_dmore.gateway import options as gateway_options
+from nova_dmore.hostd import options as hostd_options
+from nova_dmore.recorder import options as recorder_options
 
 #: Options that hold an amount, and the unit that the help must name.
 UNITS = {'_mib': 'MiB', '_kib': 'KiB', '_ms': 'milliseconds',
          '_timeout': 'seconds', '_interval': 'seconds',
-         '_percent': 'percent', '_domain_rs': 'Domain Rs'}
+         '_percent': 'percent', '_domain_rs': 'Domain Rs',
+         '_seconds': 'seconds', '_days': 'days'}
+
+#: Those of all programs.
+EVERY = [*conf.OPTIONS, *hostd_options.OPTIONS, *gateway_options.OPTIONS,
+         *recorder_options.OPTIONS]
 
 
 class OptionsTest(base.BaseTestCase):
 
     def test_every_option_has_a_help_text(self):
-        for option in conf.OPTIONS:
+        for option in EVERY:
             self.assertGreater(len(option.help or ''), 20, option.name)
             self.assertRegex(option.help, r'[.)]$', option.name)
 
     def test_no_default_is_explained(self):
-        for option in conf.OPTIONS:
+        for option in EVERY:
             if option.default is None:
                 self.assertIn('No default', option.help, option.name)
             else:
                 self.assertNotIn('No default', option.help, option.name)
 
     def test_amounts_name_their_unit(self):
-        amounts = [option for option in conf.OPTIONS
+        amounts = [option for option in EVERY
                    if type(option) in (cfg.IntOpt, cfg.FloatOpt)]
         self.assertNotEqual([], amounts)
         for option in amounts:
@@ -40,12 +48,12 @@ class OptionsTest(base.BaseTestCase):
             self.assertRegex(option.help, rf'\b{unit}\b', option.name)
 
     def test_amounts_have_a_minimum(self):
-        for option in conf.OPTIONS:
+        for option in EVERY:
             if type(option) in (cfg.IntOpt, cfg.FloatOpt):
                 self.assertIsNotNone(option.type.min, option.name)
 
     def test_booleans_say_what_the_other_value_does(self):
-        for option in conf.OPTIONS:
+        for option in EVERY:
             if isinstance(option, cfg.BoolOpt):
                 self.assertRegex(
                     option.help, rf'With {str(not option.default).lower()}|'

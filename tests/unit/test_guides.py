@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands that the documentation tells people to type."""
 
+import argparse
 import contextlib
 import importlib.metadata
 import io
@@ -8,6 +9,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import sys
 
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
@@ -165,6 +167,40 @@ class GuidesTest(base.BaseTestCase):
             self.assertRaises(AssertionError, self._assert_taken, words, '')
         (block,) = _blocks('Do this::\n\n    $ ls \\\n        -l\n    x\n\nA')
         self.assertEqual(['ls     -l'], _lines(block))
+
+
+class HelpTest(base.BaseTestCase):
+    """What ``--help`` prints is for a terminal, and says something of all."""
+
+    def _check(self, parser):
+        for text in [parser.description or '',
+                     *(action.help or '' for action in parser._actions)]:
+            self.assertNotIn('``', text, parser.prog)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                told = {each.dest for each in action._choices_actions}
+                self.assertEqual(set(action.choices), told, parser.prog)
+                for each in action.choices.values():
+                    self._check(each)
+            else:
+                self.assertTrue(action.help, f'{parser.prog} {action.dest}')
+
+    def test_of_those_with_a_parser(self):
+        for program in (exporter, gateway, image, manage):
+            parser = program._parser()
+            self.assertTrue(parser.description, parser.prog)
+            self._check(parser)
+
+    def test_of_those_with_a_file_alone(self):
+        for program in ('hostd', 'recorder', 'status'):
+            done = subprocess.run(
+                [sys.executable, '-W', 'ignore', '-c',
+                 f'from nova_dmore.cmd import {program}; {program}.main()',
+                 '--help'], capture_output=True, text=True,
+                cwd=_SOURCE.parents[1])
+            usage, _, options = done.stdout.partition('\noptions:')
+            self.assertIn('\n\n', usage.strip(), done.stderr)
+            self.assertIn('--config-file', options)
 
 
 class WithoutDependenciesTest(base.BaseTestCase):
