@@ -36,6 +36,7 @@ from laboratory.progress import Progress
 from laboratory.testbed import services
 from laboratory.testbed import settings
 from laboratory.cloud import own as own_cloud
+from laboratory import waiting
 
 #: How often a test is repeated whose guest the emulator corrupted.
 _REPEATS = 2
@@ -373,9 +374,6 @@ def _corrupted(subject, kernels):
 
 def wait_for(condition, seconds, what):
     """:raises AssertionError: it is not so in time"""
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f'{what}: not within {seconds} s')
-        time.sleep(0.02)
-    return result
+    if result := waiting.until(condition, seconds, 0.02):
+        return result
+    raise AssertionError(f'{what}: not within {seconds} s')

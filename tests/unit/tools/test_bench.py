@@ -208,7 +208,7 @@ class MergingTest(unittest.TestCase):
     def test_what_is_waited_for(self):
         self._fill(run=0, pages_to_scan=100, full_scans=7)
         with (merging.on(self.folder) as wait,
-              mock.patch.object(merging.time, 'sleep') as sleep):
+              mock.patch.object(merging.waiting.time, 'sleep') as sleep):
             sleep.side_effect = lambda seconds: self._fill(
                 full_scans=7 + sleep.call_count)
             wait()

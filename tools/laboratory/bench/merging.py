@@ -8,10 +8,10 @@ switched it on: ``/sys/kernel/mm/ksm/run``.
 
 import contextlib
 import pathlib
-import time
 from collections.abc import Callable, Iterator
 
 from laboratory.progress import Failure
+from laboratory import waiting
 
 _KSM = pathlib.Path('/sys/kernel/mm/ksm')
 #: Pages in each look, 20 ms after each other: half a gigabyte per second.
@@ -42,11 +42,9 @@ def on(folder: pathlib.Path = _KSM) -> Iterator[Callable[[], None]]:
 
 def _wait(folder: pathlib.Path) -> None:
     wanted = _number(folder, 'full_scans') + _SCANS
-    deadline = time.monotonic() + _SCAN_S
-    while _number(folder, 'full_scans') < wanted:
-        if time.monotonic() > deadline:
-            raise Failure('--ksm', f'no {_SCANS} scans in {_SCAN_S:.0f} s')
-        time.sleep(_LOOK_S)
+    if not waiting.until(lambda: _number(folder, 'full_scans') >= wanted,
+                         _SCAN_S, _LOOK_S):
+        raise Failure('--ksm', f'no {_SCANS} scans in {_SCAN_S:.0f} s')
 
 
 def _number(folder: pathlib.Path, name: str) -> int:

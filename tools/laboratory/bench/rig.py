@@ -11,6 +11,7 @@ from laboratory.bench import pair
 from laboratory.layout import Layout
 from laboratory.progress import Failure
 from laboratory.vnc import rfb
+from laboratory import waiting
 
 #: An odd size, as instances have that may be migrated; in KiB.
 _MEMORY_KIB = 262152
@@ -105,16 +106,16 @@ class Rig(pair.Machines):
             self.type(rfb.RETURN, command, rfb.RETURN)
             time.sleep(1)
             self.type(*symbols)
-            deadline = time.monotonic() + _SEEN_S
-            while time.monotonic() < deadline:
-                with self.qemu() as viewing:
-                    viewing.update()
-                    if shows(viewing):
-                        return
-                time.sleep(0.5)
+            if waiting.until(lambda: self._is_shown(shows), _SEEN_S, 0.5):
+                return
             self.control('d')
             time.sleep(1)
         raise Failure(command, 'its screen is not seen')
+
+    def _is_shown(self, shows: Callable[[Viewing], bool]) -> bool:
+        with self.qemu() as viewing:
+            viewing.update()
+            return shows(viewing)
 
     def type(self, *symbols: int | str) -> None:
         """Type at QEMU's own server.

@@ -2,12 +2,12 @@
 """A headless Chromium."""
 
 import pathlib
-import time
 from collections.abc import Callable
 
 from selenium import webdriver
 from selenium.common import exceptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 from laboratory.browser import contained
 from laboratory.progress import Failure
@@ -16,6 +16,11 @@ _DRIVER = '/usr/bin/chromedriver'
 _CHROMIUM = '/usr/bin/chromium'
 _LOAD_S = 60
 _SCRIPT_S = 30
+_LOOK_S = 0.05
+#: What a page says that is not loaded yet, or is being loaded anew.
+_LOADING = (exceptions.NoSuchElementException,
+            exceptions.StaleElementReferenceException,
+            exceptions.JavascriptException)
 #: Runs in every page and frame before anything of it does: each WebSocket that
 #: is opened leaves a record.
 _WATCH = '''
@@ -109,21 +114,13 @@ class Browser:
 
         :raises Failure: it does not hold in time
         """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                if result := condition():
-                    return result
-            except (exceptions.NoSuchElementException,
-                    exceptions.StaleElementReferenceException,
-                    exceptions.JavascriptException):
-                # Not loaded yet, or being loaded anew.
-                pass
-            if time.monotonic() > deadline:
-                raise Failure('Chromium', f'{what}: not within {seconds:.0f} '
-                              f's at {self.driver.current_url}',
-                              self._stream.name)
-            time.sleep(0.05)
+        try:
+            return WebDriverWait(self.driver, seconds, _LOOK_S, _LOADING
+                                 ).until(lambda _driver: condition())
+        except exceptions.TimeoutException as error:
+            raise Failure('Chromium', f'{what}: not within {seconds:.0f} s at '
+                          f'{self.driver.current_url}', self._stream.name
+                          ) from error
 
     def close(self) -> None:
         """End it and all that it has started."""

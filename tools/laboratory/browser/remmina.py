@@ -11,6 +11,7 @@ import psutil
 
 from laboratory.browser.viewer import SIZE, Viewer
 from laboratory.progress import Failure
+from laboratory import waiting
 
 _CONNECT_S = 30.0
 #: More than a handshake, fewer than the first picture. Until that is there,
@@ -18,7 +19,6 @@ _CONNECT_S = 30.0
 _HANDSHAKE_BYTES = 1500
 #: From a picture's first bytes until it is shown.
 _SHOWN_S = 1.0
-_POLL_S = 0.2
 #: It keeps passwords encrypted with a key of its own, so it is what writes
 #: this one.
 _SCRIPT = '''
@@ -46,15 +46,15 @@ class Remmina(Viewer):
 
     def _first_connection(self, log: pathlib.Path) -> Sequence[int]:
         """It connects when its window is shown."""
-        deadline = time.monotonic() + _CONNECT_S
-        while not ((found := self._connections())
-                   and _received(found[0]) > _HANDSHAKE_BYTES):
-            if time.monotonic() > deadline:
-                self.close()
-                raise Failure('Remmina', 'shows no picture', log)
-            time.sleep(_POLL_S)
+        if not waiting.until(self._gets_picture, _CONNECT_S):
+            self.close()
+            raise Failure('Remmina', 'shows no picture', log)
         time.sleep(_SHOWN_S)
-        return found
+        return self._connections()
+
+    def _gets_picture(self) -> bool:
+        found = self._connections()
+        return bool(found) and _received(found[0]) > _HANDSHAKE_BYTES
 
     @property
     def connected(self) -> bool:

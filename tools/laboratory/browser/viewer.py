@@ -4,7 +4,6 @@
 import os
 import pathlib
 import subprocess
-import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Self
@@ -16,6 +15,7 @@ from laboratory.browser.pace import KEY_S
 from laboratory.progress import Failure
 from laboratory.vnc import picture
 from laboratory.vnc.encodings import Pixels
+from laboratory import waiting
 
 #: Of a screen, in pixels.
 SIZE = 1600, 1200
@@ -88,15 +88,8 @@ class Screen:
 
         :raises Failure: none is
         """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self._xdotool(*_WINDOW, 'windowfocus')
-                return
-            except Failure:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+        waiting.retried(lambda: self._xdotool(*_WINDOW, 'windowfocus'),
+                        seconds, Failure)
 
     def _xdotool(self, *arguments: str) -> str:
         with self._log.open('ab') as stream:

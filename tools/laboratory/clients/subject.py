@@ -4,7 +4,6 @@
 import abc
 import pathlib
 import subprocess
-import time
 import urllib.parse
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,26 +17,12 @@ from laboratory.testbed.settings import COMPUTES, Place
 from laboratory.users.sessions import (
     ProxySession, SocatSession, SshSession)
 from laboratory.vnc.encodings import Pixels
+from laboratory import waiting
 
 #: Domain R's, by default; and the first of QEMU's.
 VNC_PORT, SERIAL_PORT = 5900, 6083
 _OPEN_S = 120.0
 _Opened = TypeVar('_Opened')
-
-
-def when_there(open_it: Callable[[], _Opened], seconds: float) -> _Opened:
-    """What is opened, when it can be: Domain R may still be booting.
-
-    :raises OSError: it cannot be in time
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return open_it()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
 
 
 class Subject(abc.ABC):
@@ -110,7 +95,8 @@ class Subject(abc.ABC):
     @staticmethod
     def _serial(open_it: Callable[[], _Opened]) -> _Opened:
         try:
-            return when_there(open_it, _OPEN_S)
+            # Domain R may still be booting.
+            return waiting.retried(open_it, _OPEN_S, OSError, look_s=1)
         except OSError as error:
             raise Failure('serial console', str(error)) from error
 
@@ -135,9 +121,11 @@ class Subject(abc.ABC):
     def novnc_url(self) -> str:
         """The URL of noVNC's page.
 
-        :raises OSError: there is none now
+        :raises OSError: there is none in time
         """
-        return self._cloud.console_url(self.server, 'vnc', 'novnc')
+        return waiting.retried(
+            lambda: self._cloud.console_url(self.server, 'vnc', 'novnc'),
+            _OPEN_S, OSError, look_s=1)
 
     def shell(self) -> Shell:
         """A look into the guest.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from laboratory.progress import Failure
+from laboratory import waiting
 
 _FIRST = '0'
 
@@ -89,12 +90,10 @@ class Tmux:
 
         :raises Failure: it does not in time
         """
-        deadline = time.monotonic() + seconds
-        while not any(line.startswith(what)
-                      for line in self.text(pane).splitlines()):
-            if time.monotonic() > deadline:
-                raise Failure('tmux', f'no {what!r}, but\n{self.text(pane)}')
-            time.sleep(0.2)
+        if not waiting.until(lambda: any(
+                line.startswith(what)
+                for line in self.text(pane).splitlines()), seconds):
+            raise Failure('tmux', f'no {what!r}, but\n{self.text(pane)}')
 
     def close(self) -> None:
         with contextlib.suppress(Failure):

@@ -12,7 +12,7 @@ from laboratory.browser.dotool import Dotool
 from laboratory.browser.remmina import Remmina
 from laboratory.browser.viewer import TigerVnc
 from laboratory.clients.shell import Shell
-from laboratory.clients.subject import Dmore, Subject, when_there
+from laboratory.clients.subject import Dmore, Subject
 from laboratory.clients.tmux import Tmux
 from laboratory.progress import Failure
 from laboratory.testbed import dashboard, services, settings
@@ -159,7 +159,7 @@ def remmina(subject: Subject) -> Iterator[User]:
 def page(subject: Subject) -> Iterator[Looking]:
     """noVNC in Chromium."""
     with Browser(subject.log) as browser:
-        browser.open(when_there(subject.novnc_url, _OPEN_S))
+        browser.open(subject.novnc_url())
         yield _Page(novnc.Console(browser))
 
 
@@ -171,9 +171,8 @@ def full_page(subject: Subject) -> Iterator[Looking]:
     """
     _need_domain_r(subject, 'types a clipboard')
     with Browser(subject.log) as browser:
-        url = when_there(subject.novnc_url, _OPEN_S)
-        browser.open(url.replace('/vnc_lite.html?',
-                                 '/vnc.html?autoconnect=true&'))
+        browser.open(subject.novnc_url().replace(
+            '/vnc_lite.html?', '/vnc.html?autoconnect=true&'))
         yield _FullPage(novnc.FullConsole(browser))
 
 

@@ -14,6 +14,7 @@ from openstack import exceptions
 from laboratory.cloud import machines
 from laboratory.progress import Failure
 from laboratory.testbed import settings
+from laboratory import waiting
 
 _BOOT_S = 300
 _MIGRATE_S = 300
@@ -76,16 +77,13 @@ class Cloud:
             flavor_id=compute.find_flavor(flavor).id,
             networks=[{'uuid': self._sdk.network.find_network(
                 settings.PRIVATE_NAME).id}])
-        deadline = time.monotonic() + _BOOT_S
-        while (found := compute.get_server(server.id)).status != 'ACTIVE':
-            if found.status == 'ERROR':
-                raise Failure(f'boot of {name}', (found.fault or {}).get(
-                    'message', 'no reason given'), self._log_of(host))
-            if time.monotonic() > deadline:
-                raise Failure(f'boot of {name}',
-                              f'not active after {_BOOT_S} s',
-                              self._log_of(host))
-            time.sleep(look_s)
+        try:
+            compute.wait_for_server(server, interval=look_s, wait=_BOOT_S)
+        except (exceptions.ResourceFailure,
+                exceptions.ResourceTimeout) as error:
+            fault = compute.get_server(server.id).fault or {}
+            raise Failure(f'boot of {name}', fault.get('message', str(error)),
+                          self._log_of(host)) from error
         return server.id
 
     def upload(self, name: str, path: pathlib.Path, **properties: str) -> None:
@@ -114,12 +112,10 @@ class Cloud:
 
         :raises Failure: it does not come
         """
-        deadline = time.monotonic() + _BOOT_S
-        while _READY not in self.console_log(server):
-            if time.monotonic() > deadline:
-                raise Failure('boot of the guest', 'no shell on its console '
-                              f'after {_BOOT_S} s', self._log_of(host))
-            time.sleep(1)
+        if not waiting.until(lambda: _READY in self.console_log(server),
+                             _BOOT_S, 1):
+            raise Failure('boot of the guest', 'no shell on its console '
+                          f'after {_BOOT_S} s', self._log_of(host))
 
     def delete(self, server: str, look_s: float = 0.5) -> None:
         """Remove an instance and wait until it is gone.

@@ -13,12 +13,12 @@ from laboratory.faults import catalogue, phases, state, stock, verdict
 from laboratory.faults.fault import Fault, NothingThere
 from laboratory.faults.log_trigger import LogTrigger
 from laboratory.faults.outcome import Outcome
-from laboratory.faults import scene as scene_module
 from laboratory.faults.scene import Scene
 from laboratory.progress import Failure, Progress
 from laboratory.testbed.settings import Place
 from laboratory.users.subject import Mark, PROXIED, Subject
 from laboratory.users import trial
+from laboratory import waiting
 from openstack import exceptions
 
 _BEFORE_S = 1.5
@@ -202,15 +202,12 @@ class _Case:
     def _repair(self) -> None:
         if self._nothing:
             return
-        deadline = time.monotonic() + _CONSOLE_S
-        while True:
-            try:
-                return self._fault.repair(self._scene)
-            except NOT_NOW as error:
-                if time.monotonic() > deadline:
-                    raise Failure(f'repair of {self._fault.name}',
-                                  str(error)) from error
-                time.sleep(_LOOK_S)
+        try:
+            waiting.retried(lambda: self._fault.repair(self._scene),
+                            _CONSOLE_S, *NOT_NOW, look_s=_LOOK_S)
+        except NOT_NOW as error:
+            raise Failure(f'repair of {self._fault.name}', str(error)
+                          ) from error
 
     def _request(self) -> str:
         """Ask for the migration; why Nova refused, if it did."""
@@ -246,9 +243,7 @@ class _Case:
         limit = _STEADY_S * 2 if stuck else _END_S
         if not self._pair:
             limit = _END_S / 4
-        deadline = time.monotonic() + limit
-        while not self._over() and time.monotonic() < deadline:
-            time.sleep(_LOOK_S)
+        waiting.until(self._over, limit, _LOOK_S)
 
     # Afterwards.
 
@@ -296,7 +291,7 @@ class _Case:
             for kind, client in clients.items():
                 known = before.tallies[kind].disconnects
                 if rebuilt:
-                    scene_module.wait_for(
+                    waiting.until(
                         lambda client=client, known=known:
                         client.tally().disconnects > known, _CONSOLE_S)
                 if not client.wait_connected(_CONSOLE_S):

@@ -2,11 +2,11 @@
 """What a user or an administrator does in the middle of a migration."""
 
 import abc
-import time
 
 from laboratory.faults.fault import Fault, NothingThere
 from laboratory.faults import phases
 from laboratory.faults.scene import Scene
+from laboratory import waiting
 from openstack import exceptions
 
 _MICROVERSION = '2.79'
@@ -30,12 +30,11 @@ class _Command(Fault, abc.ABC):
 
     def _migration(self, scene: Scene) -> int:
         """:raises NothingThere: none is under way"""
-        deadline = time.monotonic() + _FIND_S
-        while time.monotonic() < deadline:
-            found = scene.api.migrations(scene.server)
-            if found:
-                return found[0]['id']
-        raise NothingThere('no migration is under way')
+        found = waiting.until(lambda: scene.api.migrations(scene.server),
+                              _FIND_S, 0)
+        if not found:
+            raise NothingThere('no migration is under way')
+        return found[0]['id']
 
 
 class Aborted(_Command):

@@ -4,6 +4,7 @@
 from laboratory.faults.fault import Fault, NothingThere
 from laboratory.faults import phases, scene as scene_module
 from laboratory.faults.scene import Scene
+from laboratory import waiting
 
 #: What has to appear first is waited for so long.
 _APPEARS_S = 30.0
@@ -60,7 +61,7 @@ class ProcessKilled(Fault):
             pids[:] = getattr(scene, self._finder)(host)
             return bool(pids)
 
-        if not scene_module.wait_for(appeared, _APPEARS_S):
+        if not waiting.until(appeared, _APPEARS_S, 0.01):
             raise NothingThere(self.name)
         if not scene_module.kill(pids):
             raise NothingThere(self.name)

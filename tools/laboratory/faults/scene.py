@@ -6,14 +6,13 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 
 from laboratory.cloud.api import Cloud
 from laboratory.cloud.processes import Processes
 from laboratory.progress import Failure
 from laboratory.testbed import probe, services, settings
 from laboratory.testbed.settings import Place
+from laboratory import waiting
 
 SOURCE = 'source'
 DESTINATION = 'destination'
@@ -97,17 +96,6 @@ def kill(pids: list[int]) -> bool:
     return killed
 
 
-def wait_for(condition: Callable[[], object], seconds: float,
-             look_s: float = 0.01) -> bool:
-    """Whether it has become so in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(look_s)
-    return True
-
-
 def start_again(scene: Scene, host: str, name: str) -> None:
     """Start a service that was killed, and wait until it answers.
 
@@ -119,7 +107,7 @@ def start_again(scene: Scene, host: str, name: str) -> None:
     service.start()
     if name in _PORTS:
         port = settings.PORTS[_PORTS[name]]
-        if not wait_for(lambda: probe.answers_tcp(settings.address(host),
-                                                  port), _READY_S, 0.2):
+        if not waiting.until(lambda: probe.answers_tcp(
+                settings.address(host), port), _READY_S):
             raise Failure(f'{name} on {host}', 'does not answer', service.log)
     service.wait_until_ready(_READY_S)

@@ -9,6 +9,7 @@ from laboratory.faults import phases, scene as scene_module
 from laboratory.faults.scene import Scene
 from laboratory.progress import Failure
 from laboratory.testbed import conf_controller, settings
+from laboratory import waiting
 import openstack
 from openstack import exceptions
 
@@ -119,7 +120,7 @@ class BindingRefused(Fault):
         host = scene.destination
         network = scene.api._sdk.network
         scene_module.start_again(scene, host, _AGENT)
-        if not scene_module.wait_for(lambda: any(
+        if not waiting.until(lambda: any(
                 agent.is_alive for agent in network.agents(host=host)),
                 _AGENT_S):
             raise Failure(f'{_AGENT} on {host}', 'does not report',

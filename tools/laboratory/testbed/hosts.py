@@ -17,7 +17,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
-from laboratory import command, machine, namespaces
+from laboratory import command, machine, namespaces, waiting
 from laboratory.progress import Failure
 
 _HOLDER = pathlib.Path(__file__).with_name('holder.py')
@@ -107,12 +107,11 @@ class Host:
                     json.dumps({'hostname': self.name, **plan})]),
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
                 start_new_session=True)
-        deadline = time.monotonic() + seconds
-        while not ready.exists():
-            if outer.poll() is not None or time.monotonic() > deadline:
-                raise Failure(f'host {self.name}', 'its first process did not '
-                              f'come up\n{command.tail(log)}', log)
-            time.sleep(0.02)
+        waiting.until(lambda: ready.exists() or outer.poll() is not None,
+                      seconds, 0.02)
+        if not ready.exists():
+            raise Failure(f'host {self.name}', 'its first process did not '
+                          f'come up\n{command.tail(log)}', log)
         children = pathlib.Path(f'/proc/{outer.pid}/task/{outer.pid}/children')
         self._holder_record().write_text(children.read_text().strip())
 

@@ -13,6 +13,7 @@ import time
 import openstack
 
 from laboratory.testbed import settings
+from laboratory import waiting
 
 #: MiB; the guest needs 100, and what is not used is not sent at a migration.
 GUEST_MEMORY = 256
@@ -62,17 +63,11 @@ def touch(cloud: openstack.connection.Connection) -> None:
 
     :raises openstack.exceptions.HttpException: it is refused for too long
     """
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            cloud.network.delete_network(cloud.network.create_network(
-                name='touch', is_shared=True, provider_network_type='flat',
-                provider_physical_network=settings.PHYSICAL_NETWORK))
-            return
-        except openstack.exceptions.HttpException:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+    waiting.retried(lambda: cloud.network.delete_network(
+        cloud.network.create_network(
+            name='touch', is_shared=True, provider_network_type='flat',
+            provider_physical_network=settings.PHYSICAL_NETWORK)),
+        _WAIT_SECONDS, openstack.exceptions.HttpException)
 
 
 def wait(cloud: openstack.connection.Connection, hosts: list[str]) -> None:

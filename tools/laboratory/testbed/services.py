@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from laboratory.progress import Failure
 from laboratory.testbed.hosts import Host, Machine
 from laboratory.testbed import inifile
+from laboratory import waiting
 
 # The inner shell records its own pid and becomes the program, so the pid is
 # the one that the host's own process namespace knows.
@@ -64,12 +65,12 @@ class Service:
             subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=stream,
                            stderr=stream, env=self.environment, check=True)
         # Until then it would look as if it had ended.
-        deadline = time.monotonic() + _PID_S
-        while not pid_file.exists() or not pid_file.read_text().strip():
-            if time.monotonic() > deadline:
-                raise Failure(f'{self.name} on {self.host.name}',
-                              'does not start', self.log)
-            time.sleep(0.02)
+        if not waiting.until(lambda: pid_file.exists() and (
+                pid_file.read_text().strip()), _PID_S, 0.02):
+            raise self._failure('does not start')
+
+    def _failure(self, reason: str) -> Failure:
+        return Failure(f'{self.name} on {self.host.name}', reason, self.log)
 
     def wait_until_ready(self, seconds: float = 60) -> None:
         """Wait until a service that was just started has said that it is
@@ -87,8 +88,7 @@ class Service:
                     self._headline())[2]:
                 return
             if self.pid() is None or time.monotonic() > deadline:
-                raise Failure(f'{self.name} on {self.host.name}',
-                              'did not get ready', self.log)
+                raise self._failure('did not get ready')
             time.sleep(0.2)
 
     def _headline(self) -> str:
@@ -122,12 +122,9 @@ class Service:
                 return
             subprocess.run(self.host.enter(['kill', f'-{name}', str(pid)]),
                            stderr=subprocess.DEVNULL)
-            deadline = time.monotonic() + patience
-            while self.pid() == pid and time.monotonic() < deadline:
-                time.sleep(0.05)
+            waiting.until(lambda: self.pid() != pid, patience, 0.05)
         if self.pid() is not None:
-            raise Failure(f'{self.name} on {self.host.name}', 'does not stop',
-                          self.log)
+            raise self._failure('does not stop')
 
     def restart(self) -> None:
         """Stop and start it, and wait until it is ready.
@@ -167,8 +164,7 @@ class Unit(Service):
         self._systemctl('reset-failed')
         done = self._systemctl('start')
         if done.returncode:
-            raise Failure(f'{self.name} on {self.host.name}',
-                          done.stderr.strip(), self.log)
+            raise self._failure(done.stderr.strip())
 
     @contextlib.contextmanager
     def started_again(self) -> Iterator[None]:
@@ -194,12 +190,9 @@ class Unit(Service):
             pid = self.pid()
             subprocess.run(self.host.enter(['kill', '-KILL', str(pid)]),
                            check=True)
-            deadline = time.monotonic() + seconds
-            while self.pid() in (None, pid):
-                if time.monotonic() > deadline:
-                    raise Failure(f'{self.name} on {self.host.name}',
-                                  'is not started again', self.log)
-                time.sleep(0.2)
+            if not waiting.until(lambda: self.pid() not in (None, pid),
+                                 seconds):
+                raise self._failure('is not started again')
             self.wait_until_ready(seconds)
 
     def _install(self) -> None:
@@ -257,8 +250,7 @@ class Unit(Service):
         if self.host.holder() is not None:
             self._systemctl('stop')
         if self.pid() is not None:
-            raise Failure(f'{self.name} on {self.host.name}', 'does not stop',
-                          self.log)
+            raise self._failure('does not stop')
 
 
 def quoted(word: str) -> str:

@@ -19,6 +19,7 @@ from laboratory.users.typist import Tally, Typist
 from laboratory.users.viewer import PROGRAM as SCREEN_PROGRAM
 from laboratory.users.viewer import Viewer
 from laboratory.vnc import picture
+from laboratory import waiting
 
 _START_S = 90
 #: A screen's helper that is not seen after so many seconds is started again.
@@ -128,17 +129,15 @@ class Subject:
             return VncSession(self._cloud.console_url(
                 self.server, protocol='vnc', kind='novnc'))
 
-        deadline = time.monotonic() + _START_S
-        while True:
-            try:
-                return Viewer(f'{self._trial.name} vnc', open_session,
-                              self._progress.say)
-            except OSError as error:
-                # Domain R may still be booting.
-                if time.monotonic() > deadline:
-                    raise Failure(f'{self._trial.name}: vnc console',
-                                  str(error), self.vnc_log) from error
-            time.sleep(1)
+        try:
+            # Domain R may still be booting.
+            return waiting.retried(
+                lambda: Viewer(f'{self._trial.name} vnc', open_session,
+                               self._progress.say),
+                _START_S, OSError, look_s=1)
+        except OSError as error:
+            raise Failure(f'{self._trial.name}: vnc console', str(error),
+                          self.vnc_log) from error
 
     @property
     def address(self) -> str | None:
