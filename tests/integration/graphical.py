@@ -56,7 +56,7 @@ class Instance:
 
     def _url(self):
         try:
-            return self.machine.api.console_url(self.server, 'vnc', 'novnc')
+            return self.machine.api.console_url(self.server, 'novnc')
         except OSError:
             return None
 

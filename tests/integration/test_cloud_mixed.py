@@ -68,7 +68,7 @@ class StockCase(test_cloud_life.ShellTest):
         self.assertNotIn('dmore-qmp', xml)
         self._assert_serial_console(subject, word)
         self.assertIn(subject.domain, test_cloud_vnc.is_served(
-            machine.api.console_url(server, 'vnc', 'novnc')))
+            machine.api.console_url(server, 'novnc')))
         self.assertIn(f'42-{word}', machine.api.console_log(server))
         for each in settings.COMPUTES:
             self.assertEqual([], machine.domain_r_qemu(each, server))

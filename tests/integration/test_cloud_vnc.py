@@ -75,7 +75,7 @@ class Tenant:
 
     def urls(self, server):
         """The URLs of its VNC console and of its serial console."""
-        return (self.api.console_url(server, 'vnc', 'novnc'),
+        return (self.api.console_url(server, 'novnc'),
                 self.api.console_url(server))
 
     def remove(self):
@@ -196,7 +196,7 @@ class VencryptTest(cloud.CloudTest):
         server = api.boot('vencrypt', 'm1.guest', HOST)
         self.addCleanup(api.delete, server)
         self.assertIn(server, is_served(
-            api.console_url(server, 'vnc', 'novnc')))
+            api.console_url(server, 'novnc')))
         # From the same network, but without a certificate.
         address = api.ssh_url(server).rpartition('@')[2].partition(':')[0]
         with socket.create_connection((address, VNC_PORT), timeout=20) as raw:

@@ -124,7 +124,7 @@ class Subject(abc.ABC):
         :raises OSError: there is none in time
         """
         return waiting.retried(
-            lambda: self._cloud.console_url(self.server, 'vnc', 'novnc'),
+            lambda: self._cloud.console_url(self.server, 'novnc'),
             _OPEN_S, OSError, look_s=1)
 
     def shell(self) -> Shell:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import openstack
 from keystoneauth1 import exceptions as auth_exceptions
+from openstack.compute.v2 import server_migration
 from openstack import exceptions
 
 from laboratory.cloud import machines
@@ -22,7 +23,6 @@ _LOOK_S = 0.5
 _SSH_PROPERTY = 'dmore:console_ssh'
 _KEY_PAIR = 'dmore'
 _READY = 'GUEST-READY'
-_MICROVERSION = '2.79'
 
 
 @contextlib.contextmanager
@@ -161,21 +161,17 @@ class Cloud:
                           f'{passed:.1f} s', self._log_of(source))
         return time.monotonic() - begin
 
-    def console_url(self, server: str, protocol: str = 'serial',
-                    kind: str = 'serial') -> str:
+    def console_url(self, server: str, kind: str = 'serial') -> str:
         """What ``openstack console url show --serial`` prints, or --novnc.
 
-        :param kind: of the protocol ``vnc`` it is ``novnc``
+        :param kind: ``serial`` or ``novnc``
         :raises OSError: there is none now
         """
         try:
-            answer = self._sdk.compute.post(
-                f'/servers/{server}/remote-consoles', microversion='2.8',
-                json={'remote_console': {'type': kind, 'protocol': protocol}})
-            exceptions.raise_from_response(answer)
+            return self._sdk.compute.create_server_remote_console(
+                server, type=kind).url
         except exceptions.SDKException as error:
             raise ConnectionError(f'no URL: {error}') from error
-        return answer.json()['remote_console']['url']
 
     def console_log(self, server: str) -> str:
         """What ``openstack console log show`` prints."""
@@ -201,20 +197,15 @@ class Cloud:
         :raises Failure: of the step: Nova refuses
         """
         try:
-            answer = self._sdk.compute.post(
-                f'/servers/{server}/action', microversion=_MICROVERSION,
-                json={'os-migrateLive': {'host': destination,
-                                         'block_migration': 'auto'}})
-            exceptions.raise_from_response(answer)
+            self._sdk.compute.live_migrate_server(
+                server, host=destination, block_migration='auto')
         except exceptions.SDKException as error:
             raise Failure(step, str(error)) from error
 
-    def migrations(self, server: str) -> list[dict]:
+    def migrations(self, server: str
+                   ) -> list[server_migration.ServerMigration]:
         """The migrations that Nova takes for being under way.
 
         :raises SDKException: it does not tell
         """
-        answer = self._sdk.compute.get(f'/servers/{server}/migrations',
-                                       microversion=_MICROVERSION)
-        exceptions.raise_from_response(answer)
-        return answer.json()['migrations']
+        return list(self._sdk.compute.server_migrations(server))

@@ -77,7 +77,7 @@ def _leave_one(place: Place, progress: Progress) -> str:
             server = cloud.boot(by_hand.NAME, DMORE.flavor, host)
             cloud.wait_until_booted(server, host)
         try:
-            page = cloud.console_url(server, 'vnc', 'novnc')
+            page = cloud.console_url(server, 'novnc')
         except OSError as error:
             raise Failure(by_hand.NAME, str(error)) from error
         return by_hand.commands(place, cloud.ssh_url(server), page)

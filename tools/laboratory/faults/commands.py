@@ -8,8 +8,8 @@ from laboratory.faults import phases
 from laboratory.faults.scene import Scene
 from laboratory import waiting
 from openstack import exceptions
+from openstack.compute.v2 import server_migration
 
-_MICROVERSION = '2.79'
 _FIND_S = 5.0
 
 
@@ -17,24 +17,20 @@ class _Command(Fault, abc.ABC):
 
     def inject(self, scene: Scene) -> None:
         """:raises NothingThere: too late, or Nova says so"""
-        answer = self._ask(
-            scene.api._sdk.compute, f'/servers/{scene.server}/migrations/'
-            f'{self._migration(scene)}')
-        if answer.status_code in (400, 404, 409):
-            raise NothingThere(f'{self.name}: {answer.text[:200]}')
-        exceptions.raise_from_response(answer)
-
-    @abc.abstractmethod
-    def _ask(self, compute, path: str):
-        """Send the request, about a migration; Nova's answer."""
-
-    def _migration(self, scene: Scene) -> int:
-        """:raises NothingThere: none is under way"""
         found = waiting.until(lambda: scene.api.migrations(scene.server),
                               _FIND_S, 0)
         if not found:
             raise NothingThere('no migration is under way')
-        return found[0]['id']
+        try:
+            self._ask(scene, found[0])
+        except (exceptions.BadRequestException, exceptions.NotFoundException,
+                exceptions.ConflictException) as error:
+            raise NothingThere(f'{self.name}: {str(error)[:200]}') from error
+
+    @abc.abstractmethod
+    def _ask(self, scene: Scene, migration: server_migration.ServerMigration
+             ) -> None:
+        """Send the request, about a migration."""
 
 
 class Aborted(_Command):
@@ -42,8 +38,10 @@ class Aborted(_Command):
 
     name = 'abort by the user'
 
-    def _ask(self, compute, path: str):
-        return compute.delete(path, microversion=_MICROVERSION)
+    def _ask(self, scene: Scene, migration: server_migration.ServerMigration
+             ) -> None:
+        scene.api._sdk.compute.abort_server_migration(
+            migration.id, scene.server, ignore_missing=False)
 
     def moves(self, landed: str) -> bool | None:
         """What Nova accepts before the instance stops has to be heeded."""
@@ -56,9 +54,10 @@ class Forced(_Command):
 
     name = 'force-complete'
 
-    def _ask(self, compute, path: str):
-        return compute.post(f'{path}/action', json={'force_complete': None},
-                            microversion=_MICROVERSION)
+    def _ask(self, scene: Scene, migration: server_migration.ServerMigration
+             ) -> None:
+        scene.api._sdk.compute.force_complete_server_migration(
+            migration.id, scene.server)
 
     def moves(self, landed: str) -> bool | None:
         return True

@@ -141,8 +141,5 @@ def sweep(runner: case.Runner, subject: Subject) -> None:
 def _give_back(sdk, server: str) -> None:
     """Have Placement forget what a migration that failed keeps for good: some
     of them later no host has room."""
-    answer = sdk.compute.get(f'/os-migrations?instance_uuid={server}',
-                             microversion='2.59')
-    exceptions.raise_from_response(answer)
-    for migration in answer.json()['migrations']:
-        sdk.placement.delete(f'/allocations/{migration["uuid"]}')
+    for migration in sdk.compute.migrations(server_id=server):
+        sdk.placement.delete_allocation(migration.uuid)

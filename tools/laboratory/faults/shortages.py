@@ -146,13 +146,11 @@ class PairBindingRefused(Fault):
         ports = list(network.ports(device_id=port_name(scene.server)))
         if not ports:
             raise NothingThere(self.name)
-        path = f'/ports/{ports[0].id}/bindings'
-        made = network.post(path, json={
-            'binding': {'host': scene.destination}})
-        if made.status_code == 409:
+        try:
+            network.create_port_binding(ports[0], host=scene.destination)
+        except exceptions.ConflictException:
             # The migration's own: it is there already.
-            made = network.delete(f'{path}/{scene.destination}')
-        exceptions.raise_from_response(made)
+            network.delete_port_binding(ports[0], scene.destination)
 
 
 def _as_nova(scene: Scene) -> openstack.connection.Connection:

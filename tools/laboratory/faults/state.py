@@ -10,7 +10,6 @@ from laboratory.faults.scene import Scene
 from laboratory.faults import shortages
 from laboratory.testbed.settings import COMPUTES
 from laboratory.testbed import status
-from openstack import exceptions
 
 _DOMAIN = re.compile(r'^\s*(?:\d+|-)\s+(\S+)\s+(\S.*?)\s*$', re.MULTILINE)
 
@@ -85,11 +84,9 @@ def look(scene: Scene) -> State:
 
 
 def _bound(sdk, port) -> Bound:
-    answer = sdk.network.get(f'/ports/{port.id}/bindings')
-    exceptions.raise_from_response(answer)
     return Bound(f'tap{port.id}'[:14], {
-        binding['host']: binding['status']
-        for binding in answer.json()['bindings']})
+        binding.host: binding.status
+        for binding in sdk.network.port_bindings(port)})
 
 
 def _on(scene: Scene, host: str, taps: set[str]) -> On:

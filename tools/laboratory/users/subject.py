@@ -126,8 +126,7 @@ class Subject:
 
     def _open_viewer(self) -> Viewer:
         def open_session() -> VncSession:
-            return VncSession(self._cloud.console_url(
-                self.server, protocol='vnc', kind='novnc'))
+            return VncSession(self._cloud.console_url(self.server, 'novnc'))
 
         try:
             # Domain R may still be booting.
