@@ -6,6 +6,7 @@ With any Python 3 it sets up what it needs; then it becomes its module
 """
 
 import argparse
+import json
 import os
 import pathlib
 import signal
@@ -40,21 +41,38 @@ def run(name: str, action: Callable[[], int], interrupted: str = '') -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def prepared(name: str, words: Sequence[str], json: pathlib.Path | None = None,
-             around: Sequence[str] = ()) -> NoReturn:
+def command(package: str, parser: argparse.ArgumentParser,
+            arguments: list[str] | None, written: str = 'json') -> int:
+    """Set up what a command line needs, and become what runs in it.
+
+    :param package: of the command
+    :param arguments: None: those of this process
+    :param written: the option that names a file which is written in the end;
+        another one, ``around``, can be a command line that runs the one that
+        is added to it
+    :returns: the exit status, if that cannot be
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    options = vars(parser.parse_args(words))
+    return run(parser.prog, lambda: prepared(
+        package, words, options.get(written), options.get('around', ())))
+
+
+def prepared(name: str, words: Sequence[str],
+             written: pathlib.Path | None = None, around: Sequence[str] = ()
+             ) -> NoReturn:
     """Set up everything, and become what runs in it.
 
     :param name: of the command and of its package
     :param words: the command line
-    :param json: a file that has to be writable in the end
+    :param written: a file that has to be writable in the end
     :param around: a command line that runs the one that is added to it
     :raises Failure: a step failed, or somebody else measures
     """
     layout = Layout.from_environment()
     with clouds.alone(layout, name):
-        if json is not None:
-            # Not at the end of a long run.
-            write(json, '', 'a')
+        # Not at the end of a long run.
+        write(written, '', 'a')
         prepare.Setup(layout, Progress()).everything()
     become(layout.venv, f'laboratory.{name}.inside', words, around)
 
@@ -66,16 +84,26 @@ def become(venv: pathlib.Path, module: str, words: Sequence[str],
     os.execvpe(argv[0], argv, {**os.environ, 'PYTHONPATH': str(TOOLS)})
 
 
-def write(path: pathlib.Path, text: str, mode: str = 'w') -> None:
-    """What a command was told to write to a file.
+def write(path: pathlib.Path | None, text: str, mode: str = 'w') -> None:
+    """What a command was told to write to a file, if it was.
 
     :raises Failure: the file cannot be written
     """
+    if path is None:
+        return
     try:
         with path.open(mode) as stream:
             stream.write(text)
     except OSError as error:
         raise Failure('--json', str(error)) from error
+
+
+def write_json(path: pathlib.Path | None, value: object) -> None:
+    """The same, as JSON.
+
+    :raises Failure: the file cannot be written
+    """
+    write(path, json.dumps(value, indent=1) + '\n')
 
 
 def positive(text: str) -> int:

@@ -14,6 +14,7 @@ from laboratory.bench import inside as bench
 from laboratory.bench.migration import plan
 from laboratory.bench.migration import run
 from laboratory.cloud import clouds
+from laboratory.cloud import standpoint
 from laboratory.demo import inside as demo
 from laboratory.progress import Failure
 from tests.unit.tools import test_bench_migration
@@ -31,6 +32,9 @@ class InsideTest(unittest.TestCase):
                            ('get', mock.Mock()), ('testbed', None)):
             setattr(self, name, self.enterContext(mock.patch.object(
                 clouds, name, return_value=made)))
+        self.enterContext(mock.patch.object(
+            standpoint, 'at_the_controller',
+            return_value=contextlib.nullcontext()))
 
     def run_main(self, main, *words):
         with (mock.patch('sys.stdout', io.StringIO()) as said,

@@ -4,7 +4,6 @@
 import argparse
 import pathlib
 import re
-import sys
 
 from laboratory import launch
 
@@ -14,13 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     :returns: the exit status, if that cannot be
     """
-    words = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(words)
-    # All but what is measured in a cloud is in a network of its own.
-    around = ([] if options.command in ('migration', 'operations')
-              else ['unshare', '--net', '--'])
-    return launch.run('bench', lambda: launch.prepared(
-        'bench', words, options.json, around))
+    return launch.command('bench', parser(), arguments)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     for command in (console, footprint):
         command.add_argument('--accel', choices=('tcg', 'kvm'), default='tcg',
                              help="QEMU's accelerator (default: %(default)s)")
+        # What is not measured in a cloud is in a network of its own.
+        command.set_defaults(around=['unshare', '--net', '--'])
     return made
 
 

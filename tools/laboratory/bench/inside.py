@@ -2,7 +2,6 @@
 """The part of ``tools/bench`` that needs what the set-up has made."""
 
 import argparse
-import json
 import pathlib
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from laboratory.bench import (
     cli, console, footprint, footprint_report, operations, report)
 from laboratory.bench.migration import plan, run, summary
 from laboratory.cloud import clouds
+from laboratory.cloud.api import Cloud
+from laboratory.cloud.borrowed import borrowed
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
 from nova_dmore import exception
@@ -30,30 +31,26 @@ def main(arguments: list[str]) -> int:
 def _bench(options: argparse.Namespace) -> int:
     layout = Layout.from_environment()
     with clouds.alone(layout, 'bench'):
-        if options.json is not None:
-            # No older result is left.
-            launch.write(options.json, '')
-        if options.command == 'migration':
-            _migration(layout, options)
-            return 0
-        if options.command == 'operations':
-            _operations(layout, options)
-            return 0
-        try:
-            with tempfile.TemporaryDirectory(prefix='dmore-bench-') as folder:
-                made = (_console if options.command == 'console' else
-                        _footprint)(layout, options, pathlib.Path(folder))
-        except (exception.DMoreError, OSError,
-                subprocess.SubprocessError) as error:
-            raise Failure('the measurement', str(error)) from error
-        _write(options, made)
+        # No older result is left.
+        launch.write(options.json, '')
+        {'console': _alone, 'footprint': _alone, 'migration': _migration,
+         'operations': _operations}[options.command](layout, options)
     return 0
 
 
-def _write(options: argparse.Namespace, made: object) -> None:
-    """:raises Failure: the file cannot be written"""
-    if options.json is not None:
-        launch.write(options.json, json.dumps(made, indent=1) + '\n')
+def _alone(layout: Layout, options: argparse.Namespace) -> None:
+    """What needs no cloud.
+
+    :raises Failure: it cannot be measured
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix='dmore-bench-') as folder:
+            made = (_console if options.command == 'console' else
+                    _footprint)(layout, options, pathlib.Path(folder))
+    except (exception.DMoreError, OSError,
+            subprocess.SubprocessError) as error:
+        raise Failure('the measurement', str(error)) from error
+    launch.write_json(options.json, made)
 
 
 def _console(layout: Layout, options: argparse.Namespace,
@@ -84,9 +81,12 @@ def _footprint(layout: Layout, options: argparse.Namespace,
 
 
 def _operations(layout: Layout, options: argparse.Namespace) -> None:
-    made = operations.measure(layout, options.runs, options.keep, Progress())
+    progress = Progress()
+    with borrowed(layout, progress, options.keep) as place:
+        made = operations.figures(operations.time_all(
+            Cloud(place), options.runs, progress))
     print(operations.table(made), '', *operations.aims(made), sep='\n')
-    _write(options, made)
+    launch.write_json(options.json, made)
 
 
 def _migration(layout: Layout, options: argparse.Namespace) -> None:
@@ -96,12 +96,14 @@ def _migration(layout: Layout, options: argparse.Namespace) -> None:
     if not cells:
         raise Failure('--only', 'no circumstances match')
     rows: list[dict] = []
-    try:
-        run.measure(layout, runs, cells, options.keep, rows)
-    finally:
-        # Hours of it are not lost when it ends badly.
-        if rows:
-            _report(options, rows)
+    progress = Progress()
+    with borrowed(layout, progress, options.keep) as place:
+        try:
+            run.measure(place, runs, cells, options.keep, rows, progress)
+        finally:
+            # Hours of it are not lost when it ends badly.
+            if rows:
+                _report(options, rows)
     if options.plots is not None:
         # Here, for whoever draws nothing needs no library for it.
         from laboratory.bench.migration import plots
@@ -115,7 +117,7 @@ def _report(options: argparse.Namespace, rows: list[dict]) -> None:
                  summary.directions(rows), summary.where_time_goes(rows)):
         print(text, '', sep='\n')
     print(*summary.excluded(rows), *summary.aims(rows, figures), sep='\n')
-    _write(options, {'figures': figures, 'raw': rows})
+    launch.write_json(options.json, {'figures': figures, 'raw': rows})
 
 
 if __name__ == '__main__':

@@ -9,9 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 
-from laboratory.cloud import api, clouds, standpoint
 from laboratory.cloud.api import Cloud
-from laboratory.layout import Layout
 from laboratory.progress import Progress
 from laboratory.testbed.settings import COMPUTES
 
@@ -25,21 +23,6 @@ _MEMORY_MIB = 256
 _LOOK_S = 0.1
 #: Seconds by operation and side.
 Times = dict[tuple[str, str], list[float]]
-
-
-def measure(layout: Layout, runs: int, keep: bool, progress: Progress
-            ) -> list[dict]:
-    """Have a cloud, and measure in it.
-
-    :param keep: leave the cloud up; a later run uses it
-    :raises Failure: there is no cloud, or an operation fails
-    """
-    place = clouds.get(layout, progress)
-    with standpoint.at_the_controller(place), api.requests(place):
-        made = figures(time_all(Cloud(place), runs, progress))
-    if not keep:
-        clouds.testbed('remove the cloud', progress, 'down')
-    return made
 
 
 def turns(runs: int) -> Iterator[tuple[int, str]]:

@@ -3,7 +3,6 @@
 
 import argparse
 import pathlib
-import sys
 
 from laboratory import launch
 
@@ -13,10 +12,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     :returns: the exit status, if that cannot be
     """
-    words = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(words)
-    return launch.run('cast', lambda: launch.prepared('cast', words,
-                                                      options.file))
+    return launch.command('cast', parser(), arguments, 'file')
 
 
 def parser() -> argparse.ArgumentParser:

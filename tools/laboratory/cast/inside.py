@@ -14,7 +14,8 @@ from laboratory.cast import cli, svg
 from laboratory.cast.recording import Recording
 from laboratory.clients.subject import Dmore
 from laboratory.clients.tmux import Tmux
-from laboratory.cloud import api, clouds, standpoint
+from laboratory.cloud import api, clouds
+from laboratory.cloud.borrowed import borrowed
 from laboratory.layout import Layout
 from laboratory.progress import Progress
 from laboratory.testbed.settings import COMPUTES
@@ -44,9 +45,8 @@ def _record(options: argparse.Namespace) -> int:
     """:raises Failure: no cloud, or what is played does not come"""
     layout, progress = Layout.from_environment(), Progress()
     with clouds.alone(layout, 'cast'):
-        place = clouds.get(layout, progress)
-        with (tempfile.TemporaryDirectory() as folder,
-              standpoint.at_the_controller(place), api.requests(place)):
+        with (borrowed(layout, progress, options.keep) as place,
+              tempfile.TemporaryDirectory() as folder):
             subject = Dmore('cast', 'm1.guest', place, api.Cloud(place),
                             pathlib.Path(folder))
             try:
@@ -55,8 +55,6 @@ def _record(options: argparse.Namespace) -> int:
                     _play(subject, stream)
             finally:
                 subject.close()
-        if not options.keep:
-            clouds.testbed('remove the cloud', progress, 'down')
     if options.svg:
         launch.write(options.svg, svg.picture(
             options.file.read_text().splitlines()))

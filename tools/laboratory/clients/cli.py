@@ -13,9 +13,7 @@ def main(words: list[str]) -> int:
 
     :returns: the exit status, if that cannot be
     """
-    options = parser().parse_args(words)
-    return launch.run('test clients', lambda: launch.prepared(
-        'clients', words, options.json))
+    return launch.command('clients', parser(), words)
 
 
 def parser() -> argparse.ArgumentParser:

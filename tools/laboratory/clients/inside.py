@@ -2,7 +2,6 @@
 """The part of ``tools/test clients`` that needs what the set-up has made."""
 
 import argparse
-import json
 import pathlib
 import sys
 import tempfile
@@ -12,8 +11,9 @@ from laboratory.clients import cases, cli, report
 from laboratory.clients.scene import Scene, Wrong
 from laboratory.clients.subject import Dmore, Stock, Subject
 from laboratory.clients.users import Unavailable
-from laboratory.cloud import clouds, standpoint
+from laboratory.cloud import clouds
 from laboratory.cloud.api import Cloud
+from laboratory.cloud.borrowed import borrowed
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
 from laboratory.testbed.settings import Place
@@ -42,17 +42,11 @@ def _run(options: argparse.Namespace, rows: list[report.Row]) -> int:
     if not wanted:
         raise Failure('--only', 'no case matches')
     with clouds.alone(layout, 'test clients'):
-        place = clouds.get(layout, progress)
-        with (tempfile.TemporaryDirectory() as folder,
-              standpoint.at_the_controller(place)):
+        with (borrowed(layout, progress, options.keep) as place,
+              tempfile.TemporaryDirectory() as folder):
             _try_all(place, pathlib.Path(folder), wanted, progress, rows)
-        if not options.keep:
-            clouds.testbed('remove the cloud', progress, 'down')
-    if options.json:
-        launch.write(options.json, json.dumps(
-            [row.as_json() for row in rows], indent=1) + '\n')
-    if options.page:
-        launch.write(options.page, report.page(rows))
+    launch.write_json(options.json, [row.as_json() for row in rows])
+    launch.write(options.page, report.page(rows))
     return 0
 
 

@@ -4,7 +4,6 @@
 import argparse
 import json
 import pathlib
-import sys
 
 from laboratory import launch, load
 from laboratory.users import figures
@@ -17,10 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     :returns: the exit status, if that cannot be
     """
-    words = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(words)
-    return launch.run('demo', lambda: launch.prepared('demo', words,
-                                                      options.json))
+    return launch.command('demo', parser(), arguments)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,14 +2,14 @@
 """The part of ``tools/demo`` that needs what the set-up has made."""
 
 import argparse
-import json
 import pathlib
 import sys
 import tempfile
 
 from laboratory import launch, load
-from laboratory.cloud import api, clouds, standpoint
+from laboratory.cloud import clouds
 from laboratory.cloud.api import Cloud
+from laboratory.cloud.borrowed import borrowed
 from laboratory.demo import by_hand, cli, report
 from laboratory.layout import Layout
 from laboratory.progress import Failure, Progress
@@ -34,28 +34,19 @@ def main(arguments: list[str]) -> int:
 def _demonstrate(options: argparse.Namespace) -> int:
     progress, layout = Progress(), Layout.from_environment()
     results: Results = {}
-    then = by_hand.NEXT
     with clouds.alone(layout, 'demo'):
-        if options.json is not None:
-            # No older result is left.
-            launch.write(options.json, '')
-        place = clouds.get(layout, progress, options.block,
-                           options.only != 'stock')
-        try:
-            _measure(place, options, progress, results)
-        except Failure:
-            progress.say('the cloud is left as it is; "tools/testbed down" '
-                         'removes it')
-            raise
-        finally:
-            print(report.table(results), flush=True)
-        if options.json is not None:
-            launch.write(options.json, json.dumps(report.as_json(
-                results, options.load), indent=1) + '\n')
-        if options.keep:
-            then = _leave_one(place, progress)
-        else:
-            clouds.testbed('remove the cloud', progress, 'down')
+        # No older result is left.
+        launch.write(options.json, '')
+        with borrowed(layout, progress, options.keep, options.block,
+                      options.only != 'stock') as place:
+            try:
+                _measure(place, options, progress, results)
+            finally:
+                print(report.table(results), flush=True)
+            launch.write_json(options.json,
+                              report.as_json(results, options.load))
+            then = (_leave_one(place, progress) if options.keep
+                    else by_hand.NEXT)
     wrong = report.problems(results, options.migrations)
     for line in (*wrong, report.aim(results, options.before)):
         if line is not None:
@@ -70,17 +61,16 @@ def _leave_one(place: Place, progress: Progress) -> str:
 
     :raises Failure: it does not start
     """
-    with standpoint.at_the_controller(place), api.requests(place):
-        cloud = Cloud(place)
-        host = COMPUTES[0]
-        with progress.step(f'an instance to try, {by_hand.NAME}'):
-            server = cloud.boot(by_hand.NAME, DMORE.flavor, host)
-            cloud.wait_until_booted(server, host)
-        try:
-            page = cloud.console_url(server, 'novnc')
-        except OSError as error:
-            raise Failure(by_hand.NAME, str(error)) from error
-        return by_hand.commands(place, cloud.ssh_url(server), page)
+    cloud = Cloud(place)
+    host = COMPUTES[0]
+    with progress.step(f'an instance to try, {by_hand.NAME}'):
+        server = cloud.boot(by_hand.NAME, DMORE.flavor, host)
+        cloud.wait_until_booted(server, host)
+    try:
+        page = cloud.console_url(server, 'novnc')
+    except OSError as error:
+        raise Failure(by_hand.NAME, str(error)) from error
+    return by_hand.commands(place, cloud.ssh_url(server), page)
 
 
 def _measure(place: Place, options: argparse.Namespace, progress: Progress,
@@ -89,8 +79,7 @@ def _measure(place: Place, options: argparse.Namespace, progress: Progress,
     :param results: what is measured is added
     :raises Failure: something else than what is measured went wrong
     """
-    with (tempfile.TemporaryDirectory() as folder, load.busy(options.load),
-          standpoint.at_the_controller(place), api.requests(place)):
+    with tempfile.TemporaryDirectory() as folder, load.busy(options.load):
         runner = Runner(Cloud(place), place, pathlib.Path(folder), progress)
         for name in [options.only] if options.only else cli.TRIALS:
             results[name] = []

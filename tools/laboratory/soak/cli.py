@@ -3,7 +3,6 @@
 
 import argparse
 import pathlib
-import sys
 
 from laboratory import launch, load
 
@@ -13,9 +12,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     :returns: the exit status, if that cannot be
     """
-    words = sys.argv[1:] if arguments is None else arguments
-    parser().parse_args(words)
-    return launch.run('soak', lambda: launch.prepared('soak', words))
+    return launch.command('soak', parser(), arguments)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,8 +13,9 @@ import time
 from collections.abc import Iterator, Sequence
 
 from laboratory import launch, load
-from laboratory.cloud import clouds, machines, standpoint
+from laboratory.cloud import clouds, machines
 from laboratory.cloud.api import Cloud
+from laboratory.cloud.borrowed import borrowed
 from laboratory.faults import case, session, stock, verdict
 from laboratory.faults.outcome import Outcome
 from laboratory.layout import Layout
@@ -44,13 +45,11 @@ def _soak(options: argparse.Namespace, outcomes: list[Outcome]) -> int:
         options.seed = random.SystemRandom().randrange(10 ** 6)
     steps = _steps(options)
     with clouds.alone(layout, 'soak'):
-        place = clouds.get(layout, progress)
-        with (tempfile.TemporaryDirectory() as folder,
-              load.busy(options.load), standpoint.at_the_controller(place)):
+        with (borrowed(layout, progress, options.keep) as place,
+              tempfile.TemporaryDirectory() as folder,
+              load.busy(options.load)):
             _run(place, options, progress, pathlib.Path(folder), steps,
                  outcomes)
-        if not options.keep:
-            clouds.testbed('remove the cloud', progress, 'down')
     return 0
 
 

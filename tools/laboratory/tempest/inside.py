@@ -12,8 +12,9 @@ import sys
 import openstack
 
 from laboratory import launch
-from laboratory.cloud import clouds, standpoint
+from laboratory.cloud import clouds
 from laboratory.cloud.api import Cloud
+from laboratory.cloud.borrowed import borrowed
 from laboratory.cloud.reconfigured import reconfigured
 from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure, Progress
@@ -53,9 +54,8 @@ def _run(options: argparse.Namespace, counted: list[Counts]) -> int:
     """:raises Failure: no cloud, or Tempest cannot be started"""
     layout, progress = Layout.from_environment(), Progress()
     with clouds.alone(layout, 'test tempest'):
-        place = clouds.get(layout, progress)
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(standpoint.at_the_controller(place))
+        with (borrowed(layout, progress, options.keep) as place,
+              contextlib.ExitStack() as stack):
             for host in COMPUTES:
                 stack.enter_context(reconfigured(
                     place, host, functools.partial(
@@ -64,8 +64,6 @@ def _run(options: argparse.Namespace, counted: list[Counts]) -> int:
                     **configuration.NOVA_COMPUTE))
             folder = _workspace(place)
             counted.append(_tempest(layout, folder, progress, options.only))
-        if not options.keep:
-            clouds.testbed('remove the cloud', progress, 'down')
     return 0
 
 

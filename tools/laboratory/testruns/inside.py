@@ -2,7 +2,6 @@
 """The part of ``tools/test`` that needs what the set-up has made."""
 
 import argparse
-import json
 import pathlib
 import sys
 
@@ -36,10 +35,8 @@ def _run(options: argparse.Namespace, results: list[Counts]) -> int:
     for name in cli.chosen(options):
         results.append(runs.run(name, layout, pathlib.Path(sys.prefix),
                                 progress, options.only))
-    if options.json is not None:
-        passed = dict(sum(results, Counts()).ended)
-        launch.write(options.json, json.dumps(
-            catalogue.report(passed), indent=1) + '\n')
+    launch.write_json(options.json, catalogue.report(
+        dict(sum(results, Counts()).ended)))
     if not sum(each.total for each in results):
         # A layer in which none matches is no failure, all of them are.
         results.append(Counts(failed=1, failures=(

@@ -9,45 +9,34 @@ from collections.abc import Sequence
 from laboratory.bench.migration import plan
 from laboratory.bench.migration.plan import Cell
 from laboratory.bench.migration.runner import Runner
-from laboratory.cloud import api, clouds, standpoint
 from laboratory.cloud.api import Cloud
-from laboratory.layout import Layout
-from laboratory.progress import Failure, Progress
+from laboratory.progress import Progress
 from laboratory.testbed import conf_compute, inifile, services
 from laboratory.testbed.settings import Place
 
 
-def measure(layout: Layout, runs: int, cells: Sequence[Cell], keep: bool,
-            rows: list[dict]) -> None:
+def measure(place: Place, runs: int, cells: Sequence[Cell], keep: bool,
+            rows: list[dict], progress: Progress) -> None:
     """Measure all that was asked for.
 
-    :param keep: leave the cloud up; a later run uses it
+    :param keep: a later run uses the cloud
     :param rows: gets what was measured, one after the other
-    :raises Failure: there is no cloud, or not all could be measured
+    :raises Failure: not all could be measured
     """
-    progress = Progress()
-    place = clouds.get(layout, progress)
     host = plan.SOURCES[plan.UNSYNCHRONISED]
     with progress.step(f'from {host} pairs migrate side by side'):
         _synchronise(place, host, False)
     try:
         _measure(place, runs, cells, rows, progress)
-    except Failure:
-        progress.say('not all was measured; the cloud is left as it is: '
-                     '"tools/testbed down" removes it')
-        raise
     finally:
         if keep:
             _synchronise(place, host, True)
-    if not keep:
-        clouds.testbed('remove the cloud', progress, 'down')
 
 
 def _measure(place: Place, runs: int, cells: Sequence[Cell],
              rows: list[dict], progress: Progress) -> None:
     """:raises Failure: something else than what is measured went wrong"""
     with (tempfile.TemporaryDirectory() as folder,
-          standpoint.at_the_controller(place), api.requests(place),
           Runner(Cloud(place), place, pathlib.Path(folder),
                  progress) as runner):
         for block in plan.blocks(cells):
