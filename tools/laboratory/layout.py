@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where everything of the test bed lies on this machine."""
 
-import dataclasses
 import os
 import pathlib
 
@@ -22,105 +21,58 @@ def _default_state() -> pathlib.Path:
             else pathlib.Path.home() / '.local' / 'state') / _NAME
 
 
-@dataclasses.dataclass(frozen=True)
 class Layout:
     """The folders below one state directory.
 
-    ``venv``, ``cache`` and ``stamps`` outlive a cloud; ``cloud`` goes with it;
-    ``logs`` holds what set-up steps and kept clouds wrote, ``screenshots``
-    what tests saw.
+    ``cache`` and ``stamps`` outlive a cloud; ``cloud`` goes with it; ``logs``
+    holds what set-up steps and kept clouds wrote.
     """
 
-    state: pathlib.Path
+    def __init__(self, state: pathlib.Path) -> None:
+        self.state = state
+        self.cache = state / 'cache'
+        self.stamps = state / 'stamps'
+        self.logs = state / 'logs'
+        self.cloud = state / 'cloud'
+        self.lock = state / 'testbed.lock'
+        #: The environment of OpenStack's own tests of a cloud.
+        self.tempest_venv = state / 'tempest-venv'
+        #: A smaller one, made when only unit tests are wanted.
+        self.unit_venv = state / 'unit-venv'
+        self.guest_image = self.cache / 'guest' / 'guest.qcow2'
+        #: QEMU and libvirt of Debian's backports, unpacked.
+        self.newer_qemu = self.cache / 'newer-qemu'
+        #: OVN's packages, unpacked.
+        self.ovn = self.cache / 'ovn'
+        #: What browsers load of Horizon beside its pages.
+        self.horizon_static = self.cache / 'horizon' / 'static'
+        #: Written last when those files are made.
+        self.horizon_manifest = (
+            self.horizon_static / 'dashboard' / 'manifest.json')
+        #: The folder that ``nova-dmore-image build`` fills.
+        self.domr_folder = self.cache / 'domr'
+        #: A file that holds the path of the Domain R image to use.
+        self.domr_record = self.domr_folder / 'current'
 
     @classmethod
     def from_environment(cls) -> 'Layout':
         """Use ``DMORE_STATE``, or the default."""
-        given = os.environ.get('DMORE_STATE')
-        return cls(pathlib.Path(given).absolute() if given
-                   else _default_state())
+        return cls(_given('DMORE_STATE') or _default_state())
 
     @property
     def venv(self) -> pathlib.Path:
         """The virtual environment; ``DMORE_VENV`` points at another one."""
-        given = os.environ.get('DMORE_VENV')
-        return pathlib.Path(given).absolute() if given else self.state / 'venv'
-
-    @property
-    def tempest_venv(self) -> pathlib.Path:
-        """The environment of OpenStack's own tests of a cloud."""
-        return self.state / 'tempest-venv'
-
-    @property
-    def unit_venv(self) -> pathlib.Path:
-        """A smaller one, made when only unit tests are wanted."""
-        return self.state / 'unit-venv'
+        return _given('DMORE_VENV') or self.state / 'venv'
 
     def series_venv(self, name: str) -> pathlib.Path:
         """One with OpenStack's versions of a series, see ``setup.series``."""
         return self.state / 'series' / name
 
     @property
-    def cache(self) -> pathlib.Path:
-        return self.state / 'cache'
-
-    @property
-    def stamps(self) -> pathlib.Path:
-        return self.state / 'stamps'
-
-    @property
-    def logs(self) -> pathlib.Path:
-        return self.state / 'logs'
-
-    @property
     def screenshots(self) -> pathlib.Path:
         """What the tests' users have seen; ``DMORE_SCREENSHOTS`` points
         elsewhere."""
-        given = os.environ.get('DMORE_SCREENSHOTS')
-        return (pathlib.Path(given).absolute() if given
-                else self.state / 'screenshots')
-
-    @property
-    def cloud(self) -> pathlib.Path:
-        return self.state / 'cloud'
-
-    @property
-    def lock(self) -> pathlib.Path:
-        return self.state / 'testbed.lock'
-
-    @property
-    def guest_image(self) -> pathlib.Path:
-        return self.cache / 'guest' / 'guest.qcow2'
-
-    @property
-    def newer_qemu(self) -> pathlib.Path:
-        """QEMU and libvirt of Debian's backports, unpacked."""
-        return self.cache / 'newer-qemu'
-
-    @property
-    def ovn(self) -> pathlib.Path:
-        """OVN's packages, unpacked."""
-        return self.cache / 'ovn'
-
-    @property
-    def horizon_static(self) -> pathlib.Path:
-        """What browsers load of Horizon beside its pages."""
-        return self.cache / 'horizon' / 'static'
-
-    @property
-    def horizon_manifest(self) -> pathlib.Path:
-        """Written last when those files are made."""
-        return self.horizon_static / 'dashboard' / 'manifest.json'
-
-    @property
-    def domr_folder(self) -> pathlib.Path:
-        """The folder that ``nova-dmore-image build`` fills."""
-        return self.cache / 'domr'
-
-    @property
-    def domr_record(self) -> pathlib.Path:
-        """A file that holds the path of the Domain R image to use."""
-        return self.domr_folder / 'current'
+        return _given('DMORE_SCREENSHOTS') or self.state / 'screenshots'
 
     def domr_image(self) -> pathlib.Path | None:
         """The Domain R image that was built last, if there is one."""
@@ -131,3 +83,9 @@ class Layout:
 
     def venv_program(self, name: str) -> str:
         return str(self.venv / 'bin' / name)
+
+
+def _given(variable: str) -> pathlib.Path | None:
+    """The place that a variable of the environment names, if it does."""
+    given = os.environ.get(variable)
+    return pathlib.Path(given).absolute() if given else None

@@ -182,53 +182,28 @@ def url(service: str, path: str = '') -> str:
     return f'http://{address(CONTROLLER)}:{PORTS[service]}{path}'
 
 
-@dataclasses.dataclass(frozen=True)
 class Place:
     """A cloud together with where it lies on this machine."""
 
-    cloud: Cloud
-    layout: Layout
-
-    @property
-    def root(self) -> pathlib.Path:
-        return self.layout.cloud
-
-    @property
-    def records(self) -> pathlib.Path:
-        return self.root / 'run'
-
-    @property
-    def instances(self) -> pathlib.Path:
-        """Nova's ``instances_path``: one path, mounted in both hosts."""
-        return self.root / 'instances'
-
-    @property
-    def shared(self) -> pathlib.Path:
-        """What is behind it, if it is shared."""
-        return self.root / 'shared'
-
-    @property
-    def volumes(self) -> pathlib.Path:
-        """The files that are volumes, in place of an NFS server."""
-        return self.root / 'volumes'
-
-    @property
-    def console_secret(self) -> pathlib.Path:
-        return self.root / 'console-secret'
-
-    @property
-    def private_key(self) -> pathlib.Path:
-        return self.root / 'ssh' / 'dmore'
-
-    @property
-    def public_key(self) -> pathlib.Path:
-        return self.root / 'ssh' / 'dmore.pub'
-
-    @property
-    def move_key(self) -> pathlib.Path:
-        """nova-compute's, with which it reaches that of the other host: in a
-        resize and a cold migration."""
-        return self.root / 'ssh' / 'nova'
+    def __init__(self, cloud: Cloud, layout: Layout) -> None:
+        self.cloud = cloud
+        self.layout = layout
+        self.root = root = layout.cloud
+        self.records = root / 'run'
+        #: Nova's ``instances_path``: one path, mounted in both hosts.
+        self.instances = root / 'instances'
+        #: What is behind it, if it is shared.
+        self.shared = root / 'shared'
+        #: The files that are volumes, in place of an NFS server.
+        self.volumes = root / 'volumes'
+        self.console_secret = root / 'console-secret'
+        self.private_key = root / 'ssh' / 'dmore'
+        self.public_key = root / 'ssh' / 'dmore.pub'
+        #: nova-compute's, with which it reaches that of the other host: in a
+        #: resize and a cold migration.
+        self.move_key = root / 'ssh' / 'nova'
+        #: The source tree of an earlier release.
+        self.earlier = root / 'earlier'
 
     def config(self, *parts: str) -> pathlib.Path:
         return self.root.joinpath('etc', *parts)
@@ -251,11 +226,6 @@ class Place:
     def disk(self, host: str) -> pathlib.Path:
         """What a compute host writes, beside its folders out here."""
         return self.root / 'machines' / host
-
-    @property
-    def earlier(self) -> pathlib.Path:
-        """The source tree of an earlier release."""
-        return self.root / 'earlier'
 
     def tree(self, host: str) -> pathlib.Path:
         """The source tree that a compute host runs."""
