@@ -208,7 +208,7 @@ class GraphicalTest(cloud.InstanceTest):
 
     def assert_ledger(self, client, serial, sent):
         """Every key came once, and in order; all of the guest's ledger."""
-        client.press_control('e')
+        client.press('ctrl+e')
         serial.wait_for(_LEDGER, _LEDGER_S)
         ledger = json.loads(serial.wait_for(b'\r', _LEDGER_S))
         typist = ledger['typists'][0]
@@ -245,5 +245,5 @@ class GraphicalTest(cloud.InstanceTest):
             self.assert_picture(instance, client, name)
             show(name)
         self.assertGreater(sent, 100)
-        client.press_control('d')
+        client.press('ctrl+d')
         serial.wait_for(_LEDGER, _LEDGER_S)

@@ -6,7 +6,6 @@ import time
 
 from tests.integration import cloud
 from tests.integration import graphical
-from laboratory.browser import keys
 from laboratory.browser import novnc
 from laboratory.browser.browser import Browser
 from laboratory.testbed import emulator
@@ -47,17 +46,17 @@ class BiosTest(graphical.GraphicalTest):
         self._save(console, '0-shell')
         starts = len(_PROMPT.findall(instance.log()))
         shells = instance.log().count(graphical.SHELL)
-        console.press(keys.DELETE, keys.CONTROL, keys.ALT)
+        console.press('ctrl+alt+Delete')
         typed = self._stay(console, starts)
         self._save(console, '1-boot-loader')
         instance.migrate()
         self._save(console, f'2-boot-loader-on-{instance.host}')
         for _key in range(typed):
-            console.press(keys.BACKSPACE)
+            console.press('BackSpace')
             time.sleep(novnc.KEY_S)
         console.type('linux')
         self._save(console, '3-typed')
-        console.press(keys.ENTER)
+        console.press('Return')
         instance.wait_for_shell(shells + 1)
         self._save(console, '4-shell')
         self.assertEqual(0, console.disconnects)

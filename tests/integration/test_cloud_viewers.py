@@ -120,7 +120,7 @@ class VirtioKeyboardTest(ViewerCase):
         script.type('b')
         self.assertEqual('b', self._typed()[-1])
         self.assertEqual({'a', 'b'}, set(self._typed()))
-        script.press_control('c')
+        script.press('ctrl+c')
         script.type('stty sane\r')
 
     def _open_shell(self):

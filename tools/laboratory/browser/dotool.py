@@ -13,6 +13,9 @@ from laboratory.vnc.encodings import Pixels
 
 #: Seconds for an answer of the server.
 _ANSWER_S = 60
+#: Keys by X's names, to what vncdotool calls them.
+_NAMES = {'Return': 'enter', 'Up': 'up', 'Down': 'down', 'Left': 'left',
+          'Right': 'right'}
 
 
 class Dotool:
@@ -62,9 +65,14 @@ class Dotool:
             self._client.keyPress('enter' if character == '\r'
                                   else character)
 
-    def press_control(self, character: str) -> None:
-        """Press a key while Control is held."""
-        self._client.keyPress(f'ctrl-{character}')
+    def press(self, name: str) -> None:
+        """Press a key as X names it, after ``ctrl+`` perhaps."""
+        *held, last = name.split('+')
+        self._client.keyPress('-'.join([*held, _NAMES.get(last, last)]))
+
+    def copy(self, text: str) -> None:
+        """Put a text on the clipboard."""
+        self._client.paste(text)
 
     def hold(self, name: str) -> None:
         """Press a key, and keep it down; it does not repeat itself."""

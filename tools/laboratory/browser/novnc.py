@@ -3,19 +3,28 @@
 
 import base64
 import io
+import string
 from collections.abc import Iterable
 
+from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from laboratory.browser.browser import Browser
-from laboratory.browser import keys
-from laboratory.browser.keys import Key
 from laboratory.browser.pace import KEY_S, paced
 from laboratory.vnc import picture
 from laboratory.vnc.encodings import Pixels
 
 _CONNECT_S = 60
+#: What is on a key of the US keyboard with Shift, to what is without.
+_PLAIN = str.maketrans(
+    string.ascii_uppercase + '~!@#$%^&*()_+{}|:"<>?',
+    string.ascii_lowercase + "`1234567890-=[]\\;',./")
+#: Keys that type nothing, by X's names.
+_KEYS = {'ctrl': Keys.CONTROL, 'alt': Keys.ALT, 'Return': Keys.RETURN,
+         'BackSpace': Keys.BACKSPACE, 'Delete': Keys.DELETE,
+         'Up': Keys.ARROW_UP, 'Down': Keys.ARROW_DOWN,
+         'Left': Keys.ARROW_LEFT, 'Right': Keys.ARROW_RIGHT}
 _PIXELS = '''
 const canvas = document.querySelector(arguments[0]);
 return canvas.toDataURL('image/png').split(',')[1];
@@ -76,6 +85,11 @@ class Console:
             'return window.openedWebSockets')
 
     @property
+    def connected(self) -> bool:
+        """Whether it still has its one connection."""
+        return not self.disconnects
+
+    @property
     def disconnects(self) -> int:
         """How many of them have ended."""
         return sum(record['closed'] for record in self.sockets())
@@ -102,17 +116,23 @@ class Console:
 
     # Typing.
 
-    def press(self, key: Key, *held: Key) -> None:
-        """Press a key and let it go, while others are held."""
-        for kind, moved, modifiers in keys.events(key, *held):
-            self._browser.cdp(
-                'Input.dispatchKeyEvent', type=kind, key=moved.value,
-                code=moved.code, windowsVirtualKeyCode=moved.virtual,
-                modifiers=modifiers)
+    def press(self, name: str) -> None:
+        """Press a key as X names it, after ``ctrl+`` perhaps."""
+        *held, last = (_KEYS.get(each, each) for each in name.split('+'))
+        self._press(last, *held)
 
-    def press_control(self, character: str) -> None:
-        """Press a key while Control is held."""
-        self.press(keys.key(character), keys.CONTROL)
+    def _press(self, key: str, *held: str) -> None:
+        """A character's key, or one of Selenium's."""
+        plain = key.translate(_PLAIN)
+        if plain != key:
+            held = (*held, Keys.SHIFT)
+        pressed = ActionChains(self._browser.driver)
+        for each in held:
+            pressed.key_down(each)
+        pressed.send_keys(plain)
+        for each in reversed(held):
+            pressed.key_up(each)
+        pressed.perform()
 
     def type(self, text: Iterable[str], seconds: float = KEY_S) -> None:
         """Type one character after the other.
@@ -121,7 +141,7 @@ class Console:
         :param seconds: from one to the next
         """
         for character in paced(text, seconds):
-            self.press(keys.key(character))
+            self._press(Keys.RETURN if character in '\r\n' else character)
 
 
 class FullConsole(Console):

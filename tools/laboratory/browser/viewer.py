@@ -156,10 +156,6 @@ class Viewer:
         """Press a key, or several together (``ctrl+e``), as X names them."""
         self._screen.press(name)
 
-    def press_control(self, character: str) -> None:
-        """Press a key while Control is held."""
-        self.press(f'ctrl+{character}')
-
     def picture(self) -> Pixels:
         """All that the program's window shows."""
         return self._screen.picture()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from laboratory.browser import horizon, keys, novnc
+from laboratory.browser import horizon, novnc
 from laboratory.browser.browser import Browser
 from laboratory.browser.dotool import Dotool
 from laboratory.browser.remmina import Remmina
@@ -49,58 +49,6 @@ class Looking(User, Protocol):
         """All that is shown."""
 
 
-class _Dotool(Dotool):
-
-    _NAMES = {'Return': 'enter', 'Up': 'up', 'Down': 'down', 'Left': 'left',
-              'Right': 'right'}
-
-    def press(self, name: str) -> None:
-        *held, last = name.split('+')
-        self._client.keyPress('-'.join(
-            [*held, self._NAMES.get(last, last)]))
-
-    def copy(self, text: str) -> None:
-        """Put a text on the clipboard."""
-        self._client.paste(text)
-
-
-class _Page:
-    """noVNC, as a page or in Horizon's tab."""
-
-    _KEYS = {'Return': keys.ENTER,
-             **{name: keys.Key(f'Arrow{name}', f'Arrow{name}', virtual)
-                for name, virtual in (('Left', 37), ('Up', 38), ('Right', 39),
-                                      ('Down', 40))}}
-
-    def __init__(self, console: novnc.Console) -> None:
-        self._console = console
-
-    def type(self, text: Iterable[str], seconds: float = _KEY_S) -> None:
-        self._console.type(text, seconds)
-
-    _HELD = {'ctrl': keys.CONTROL, 'alt': keys.ALT}
-
-    def press(self, name: str) -> None:
-        *held, last = name.split('+')
-        self._console.press(self._KEYS.get(last) or keys.key(last),
-                            *[self._HELD[each] for each in held])
-
-    @property
-    def connected(self) -> bool:
-        return not self._console.disconnects
-
-    def picture(self) -> Pixels:
-        return self._console.picture()
-
-
-class _FullPage(_Page):
-    """noVNC with all its controls."""
-
-    def __init__(self, console: novnc.FullConsole) -> None:
-        super().__init__(console)
-        self.copy = console.copy
-
-
 class Terminal:
     """A console of text; the guest is looked into by itself.
 
@@ -135,7 +83,7 @@ class Terminal:
 @contextlib.contextmanager
 def vncdotool(subject: Subject) -> Iterator[Looking]:
     host, port, password = subject.vnc()
-    with _Dotool(host, port, password or None) as user:
+    with Dotool(host, port, password or None) as user:
         yield user
 
 
@@ -160,7 +108,7 @@ def page(subject: Subject) -> Iterator[Looking]:
     """noVNC in Chromium."""
     with Browser(subject.log) as browser:
         browser.open(subject.novnc_url())
-        yield _Page(novnc.Console(browser))
+        yield novnc.Console(browser)
 
 
 @contextlib.contextmanager
@@ -173,7 +121,7 @@ def full_page(subject: Subject) -> Iterator[Looking]:
     with Browser(subject.log) as browser:
         browser.open(subject.novnc_url().replace(
             '/vnc_lite.html?', '/vnc.html?autoconnect=true&'))
-        yield _FullPage(novnc.FullConsole(browser))
+        yield novnc.FullConsole(browser)
 
 
 @contextlib.contextmanager
@@ -196,7 +144,7 @@ def tab(subject: Subject) -> Iterator[Looking]:
         horizon.log_in(browser, settings.url('horizon', '/'),
                        credentials['OS_USERNAME'], credentials['OS_PASSWORD'],
                        horizon.instance_page(subject.server))
-        yield _Page(horizon.open_console(browser))
+        yield horizon.open_console(browser)
 
 
 def proxy(subject: Subject) -> contextlib.AbstractContextManager[Terminal]:
