@@ -236,7 +236,7 @@ class StatusTest(unittest.TestCase):
 
     def state(self, complete=True, holder=7, pid=8):
         return status.Status(complete, 'shared storage', {'ctl': holder},
-                             [status.Line('ctl', 'keystone', pid)])
+                             {('ctl', 'keystone'): pid})
 
     def test_all_up(self):
         self.assertTrue(status.healthy(self.state()))

@@ -79,8 +79,8 @@ def look(scene: Scene) -> State:
         server.status, server.task_state, server.compute_host,
         len(moving),
         {host: _on(scene, host, taps) for host in COMPUTES}, mine, domain_r,
-        tuple(f'{line.service} on {line.host}' for line
-              in status.collect(scene.place).lines if line.pid is None))
+        tuple(f'{service} on {host}' for (host, service), pid
+              in status.collect(scene.place).pids.items() if pid is None))
 
 
 def _bound(sdk, port) -> Bound:

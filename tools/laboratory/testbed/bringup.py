@@ -72,6 +72,12 @@ def _compute(name: str, host: Compute) -> _Graph:
     }
 
 
+def _after(graph: _Graph, step: str, *needed: str) -> None:
+    """Have a step wait for others, too."""
+    before, action = graph[step]
+    graph[step] = ([*before, *needed], action)
+
+
 def _graph(place: Place) -> tasks.Graph:
     main = controller.Controller(place)
     graph: _Graph = {
@@ -90,21 +96,21 @@ def _graph(place: Place) -> tasks.Graph:
         'neutron database': (['keystone database'], main.neutron_database),
         'glance database': (['placement database'], main.glance_database),
         'cinder database': (['glance database'], main.cinder_database),
-        'keystone': (['keystone database'], main.keystone),
+        'keystone': (['keystone database'], main.api('keystone')),
         'users': (['keystone'], main.identity),
-        'placement': (['placement database'], main.placement),
-        'glance': (['glance database'], main.glance),
-        'cinder': (['cinder database', 'rabbitmq'], main.cinder_api),
+        'placement': (['placement database'], main.api('placement')),
+        'glance': (['glance database'], main.api('glance')),
+        'cinder': (['cinder database', 'rabbitmq'], main.api('cinder')),
         'cinder workers': (['cinder database', 'rabbitmq'],
                            main.cinder_workers),
-        'neutron': (['neutron database', 'rabbitmq'], main.neutron),
+        'neutron': (['neutron database', 'rabbitmq'], main.api('neutron')),
         'neutron workers': (['neutron database', 'rabbitmq'],
                             main.neutron_workers),
         # After the users: a catalogue without Placement counts for as long as
         # a scheduler runs.
         'nova workers': (['nova databases', 'rabbitmq', 'users'],
                          main.nova_workers),
-        'nova': (['nova databases', 'rabbitmq', 'users'], main.nova_api),
+        'nova': (['nova databases', 'rabbitmq', 'users'], main.api('nova')),
         'nova proxies': (['nova databases', 'rabbitmq'], main.nova_proxies),
         'neutron policy': (['neutron', 'users'], main.neutron_policy),
         'images, flavors, networks': (
@@ -116,8 +122,7 @@ def _graph(place: Place) -> tasks.Graph:
     if place.cloud.earlier is not None:
         graph['earlier release'] = (
             [], functools.partial(earlier.unpack, place))
-        before, action = graph['configuration']
-        graph['configuration'] = ([*before, 'earlier release'], action)
+        _after(graph, 'configuration', 'earlier release')
     if place.cloud.horizon:
         graph['horizon'] = (['images, flavors, networks'],
                             functools.partial(dashboard.start, place))
@@ -127,8 +132,7 @@ def _graph(place: Place) -> tasks.Graph:
         graph['OVN maintenance'] = (['OVN databases', 'neutron'],
                                     main.ovn_maintenance)
         for step in ('neutron', 'neutron workers'):
-            before, action = graph[step]
-            graph[step] = ([*before, 'OVN databases'], action)
+            _after(graph, step, 'OVN databases')
     for name in COMPUTES:
         host = Compute(place, name)
         own = _compute(name, host)
@@ -137,8 +141,7 @@ def _graph(place: Place) -> tasks.Graph:
                 ('boot', ['hosts', 'secrets', f'{name} configuration']),
                 ('neutron agent', ['neutron workers', 'users']),
                 ('nova-compute', ['nova workers', 'users', 'placement'])):
-            before, action = own[f'{name} {step}']
-            own[f'{name} {step}'] = ([*needs, *before], action)
+            _after(own, f'{name} {step}', *needs)
         graph |= own
     graph['compute hosts ready'] = (
         ['nova', 'neutron policy', 'users', 'cinder', 'cinder workers']

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controller's services, each as steps that can run beside the others."""
 
+import functools
 import pathlib
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from laboratory.layout import TOOLS
 from laboratory.progress import Failure
@@ -21,6 +22,15 @@ _READY_S = 90.0
 #: that is busy with emulation may be late.
 _UPLOADS = ('--chunked-input-limit', str(4 << 20),
             '--chunked-input-timeout', '60')
+#: Of each service with an API: the module of its WSGI application, how many
+#: threads that has, and further options of uwsgi.
+_APIS: dict[str, tuple[str, int, Sequence[str]]] = {
+    'keystone': ('keystone.wsgi.api', 4, ()),
+    'placement': ('placement.wsgi.api', 4, ()),
+    'glance': ('glance.wsgi.api', 4, _UPLOADS),
+    'neutron': ('neutron.wsgi.api', 4, ()),
+    'cinder': ('cinder.wsgi.api', 4, ()),
+    'nova': ('nova.wsgi.osapi_compute', 8, ())}
 
 
 class Controller:
@@ -158,36 +168,30 @@ class Controller:
 
     # Services.
 
-    def _wsgi(self, service: str, module: str, threads: int,
-              environment: dict[str, str], options: Sequence[str] = ()
-              ) -> None:
-        name = f'{service}-api'
-        started = self._node.wsgi(name, PORTS[service], module, threads,
+    def api(self, service: str) -> Callable[[], None]:
+        """A step: the API of a service."""
+        return functools.partial(self._api, service)
+
+    def _api(self, service: str) -> None:
+        place = self._place
+        module, threads, options = _APIS[service]
+        environment = {f'OS_{service.upper()}_CONFIG_DIR':
+                       str(place.config(service))}
+        if service == 'neutron':
+            environment['OS_NEUTRON_CONFIG_FILES'] = (
+                'neutron.conf;ml2_conf.ini')
+        elif service == 'cinder':
+            environment = {}
+            options = ('--pyargv', f'--config-file {self._cinder_conf()}')
+        started = self._node.wsgi(f'{service}-api', PORTS[service],
+                                  f'{module}:application', threads,
                                   self._address, environment, options)
         self._node.wait(started, lambda: probe.answers_http(
             settings.url(service, '/')))
 
-    def keystone(self) -> None:
-        self._wsgi('keystone', 'keystone.wsgi.api:application', 4, {
-            'OS_KEYSTONE_CONFIG_DIR': str(self._place.config('keystone'))})
-
     def identity(self) -> None:
         """The services' users and addresses in keystone."""
         self._module('identity', 'identity')
-
-    def placement(self) -> None:
-        self._wsgi('placement', 'placement.wsgi.api:application', 4, {
-            'OS_PLACEMENT_CONFIG_DIR': str(self._place.config('placement'))})
-
-    def glance(self) -> None:
-        self._wsgi('glance', 'glance.wsgi.api:application', 4, {
-            'OS_GLANCE_CONFIG_DIR': str(self._place.config('glance'))},
-            _UPLOADS)
-
-    def neutron(self) -> None:
-        self._wsgi('neutron', 'neutron.wsgi.api:application', 4, {
-            'OS_NEUTRON_CONFIG_DIR': str(self._place.config('neutron')),
-            'OS_NEUTRON_CONFIG_FILES': 'neutron.conf;ml2_conf.ini'})
 
     def neutron_workers(self) -> None:
         rpc = self._neutron('neutron-rpc-server')
@@ -204,10 +208,6 @@ class Controller:
         return self._node.service(name, [
             self._place.layout.venv_program(name), *self._neutron_files()])
 
-    def cinder_api(self) -> None:
-        self._wsgi('cinder', 'cinder.wsgi.api:application', 4, {}, (
-            '--pyargv', f'--config-file {self._cinder_conf()}'))
-
     def cinder_workers(self) -> None:
         """The scheduler, and the one that makes volumes."""
         for name in ('cinder-scheduler', 'cinder-volume'):
@@ -218,10 +218,6 @@ class Controller:
 
     def _cinder_conf(self) -> pathlib.Path:
         return self._place.config('cinder/cinder.conf')
-
-    def nova_api(self) -> None:
-        self._wsgi('nova', 'nova.wsgi.osapi_compute:application', 8, {
-            'OS_NOVA_CONFIG_DIR': str(self._place.config('nova'))})
 
     def nova_workers(self) -> None:
         self._nova('nova-conductor')

@@ -8,26 +8,18 @@ from laboratory.testbed.settings import Place
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """A service's state; no pid means that it has ended."""
-
-    host: str
-    service: str
-    pid: int | None
-
-
-@dataclasses.dataclass(frozen=True)
 class Status:
     """The state of a cloud.
 
     :param complete: the start of the cloud came to its end
     :param holders: each host's first process, if the host is up
+    :param pids: of each service by host and name; none if it has ended
     """
 
     complete: bool
     storage: str
     holders: dict[str, int | None]
-    lines: list[Line]
+    pids: dict[tuple[str, str], int | None]
 
 
 def collect(place: Place) -> Status:
@@ -36,14 +28,14 @@ def collect(place: Place) -> Status:
         (place.records / 'complete').exists(),
         'block migration' if place.cloud.block else 'shared storage',
         {host.name: host.holder() for host in hosts},
-        [Line(service.host.name, service.name, service.pid())
-         for service in services.recorded(hosts)])
+        {(service.host.name, service.name): service.pid()
+         for service in services.recorded(hosts)})
 
 
 def healthy(status: Status) -> bool:
     """Whether the cloud came up and nothing of it has ended since."""
     return (status.complete and None not in status.holders.values()
-            and all(line.pid is not None for line in status.lines))
+            and None not in status.pids.values())
 
 
 def render(status: Status) -> str:
@@ -53,7 +45,8 @@ def render(status: Status) -> str:
     for host, holder in status.holders.items():
         text.append(f'{host}: ' + (f'up, held by process {holder}' if holder
                                    else 'down'))
-        text += [f'  {line.service:28} '
-                 + ('ENDED' if line.pid is None else f'pid {line.pid}')
-                 for line in status.lines if line.host == host]
+        text += [f'  {service:28} '
+                 + ('ENDED' if pid is None else f'pid {pid}')
+                 for (there, service), pid in status.pids.items()
+                 if there == host]
     return '\n'.join(text)
