@@ -2,7 +2,6 @@
 """What a pair costs on the host while nobody uses its console."""
 
 import contextlib
-import dataclasses
 import pathlib
 import socket
 import statistics
@@ -32,30 +31,6 @@ _CONNECT_S = 0.05
 _SETTLE_S = 10.0
 _IDLE_S = 30.0
 _MIB = 1 << 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Footprint:
-    """With so many pairs on the machine; of memory and CPU the mean of them.
-
-    :param domr_guest_mib: memory that Domain R is given
-    :param pair_pss_mib: of its QEMU, keeper and worker
-    :param host_pss_mib: of keeper and worker
-    :param hostd_pss_mib: of the host service, which all pairs share
-    :param image_mib: of the image's file, on each host's disk
-    :param boot_to_console_s: from the start of Domain R's QEMU until a client
-        has the first byte that the instance has printed; the median
-    :param idle_cpu_pct: of QEMU, keeper and worker, of one core
-    """
-
-    pairs: int
-    domr_guest_mib: float
-    pair_pss_mib: float
-    host_pss_mib: float
-    hostd_pss_mib: float
-    image_mib: float
-    boot_to_console_s: float
-    idle_cpu_pct: float
 
 
 #: Whose CPU time counts.
@@ -102,8 +77,8 @@ class Pairs:
         """For each pair, the PARTS of its share of memory."""
         found = []
         for pair in self._pairs:
-            emulator = memory.emulator(pair.domain_r_pid, self._image.ram_kib)
-            found.append([*dataclasses.astuple(emulator),
+            found.append([*memory.emulator(pair.domain_r_pid,
+                                           self._image.ram_kib),
                           *map(memory.pss_mib, pair.shadow_pids())])
         return found
 
@@ -170,9 +145,17 @@ def measure_footprint(layout: Layout, folder: pathlib.Path,
             means = [statistics.fmean(each) for each in zip(*shares)]
             parts.append(dict(zip(PARTS, means)))
             idles.append(dict(zip(PROCESSES, idle)))
-            footprints.append(dataclasses.asdict(Footprint(
-                count, image.manifest.memory_mib, round(sum(means), 1),
-                round(sum(means[-2:]), 2), round(memory.pss_mib(hostd), 2),
-                round(image.path.stat().st_size / _MIB, 1),
-                round(statistics.median(times), 2), round(sum(idle), 2))))
+            # Of memory and CPU the mean of the pairs.
+            footprints.append({
+                'pairs': count,
+                'domr_guest_mib': image.manifest.memory_mib,
+                'pair_pss_mib': round(sum(means), 1),
+                'host_pss_mib': round(sum(means[-2:]), 2),
+                # All pairs share it.
+                'hostd_pss_mib': round(memory.pss_mib(hostd), 2),
+                'image_mib': round(image.path.stat().st_size / _MIB, 1),
+                # From the start of Domain R's QEMU until a client has the
+                # first byte that the instance has printed.
+                'boot_to_console_s': round(statistics.median(times), 2),
+                'idle_cpu_pct': round(sum(idle), 2)})
     return {'footprints': footprints, 'pss_mib': parts, 'idle_pct': idles}

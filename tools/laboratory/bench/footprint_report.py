@@ -11,7 +11,7 @@ _PSS_MIB = {'kvm': 100, 'tcg': 160}
 #: Of keeper and worker, when many pairs share what they are forked from.
 _HOST_PSS_MIB = 9
 _IDLE_PCT = {'kvm': 0.5, 'tcg': 2.0}
-_HEADINGS = {
+HEADINGS = {
     'pairs': 'pairs', 'domr_guest_mib': "Domain R's memory, MiB",
     'pair_pss_mib': 'PSS, MiB', 'host_pss_mib': 'of it processes, MiB',
     'hostd_pss_mib': 'host service, MiB', 'image_mib': 'image, MiB',
@@ -24,9 +24,8 @@ def table(made: Sequence[Mapping[str, float]]) -> str:
 
     :param made: footprints
     """
-    rows = [list(_HEADINGS.values())]
-    rows += [[str(each[name]) for name in _HEADINGS] for each in made]
-    return columns(rows)
+    return columns([HEADINGS.values(), *(
+        [each[name] for name in HEADINGS] for each in made)])
 
 
 def parts_table(heading: str, made: Sequence[Mapping[str, float]],
@@ -35,10 +34,10 @@ def parts_table(heading: str, made: Sequence[Mapping[str, float]],
 
     :param parts: with each number of pairs, a part's name to its value
     """
-    rows = [[heading, *(f'pairs: {each["pairs"]}' for each in made)]]
-    rows += [[part, *(f'{each[part]:.1f}' for each in parts)]
-             for part in parts[0]]
-    return columns(rows)
+    return columns([
+        [heading, *(f'pairs: {each["pairs"]}' for each in made)],
+        *([part, *(each[part] for each in parts)] for part in parts[0])],
+        digits=1)
 
 
 def aims(made: Sequence[Mapping[str, float]], accelerator: str) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from laboratory.cloud.api import Cloud
 from laboratory.progress import Progress
+from laboratory.tables import columns
 from laboratory.testbed.settings import COMPUTES
 
 STOCK, DMORE = SIDES = 'stock', 'dmore'
@@ -83,12 +84,9 @@ def figures(times: Times) -> list[dict]:
 
 def table(made: list[dict]) -> str:
     """As people read them."""
-    lines = [f'{"operation":16}{"stock, s":>10}{"Domain R, s":>13}'
-             f'{"ratio":>8}{"runs":>6}']
-    lines += [f'{each["name"]:16}{each["stock_s"]:10.2f}'
-              f'{each["dmore_s"]:13.2f}{each["ratio"]:8.2f}{each["runs"]:6}'
-              for each in made]
-    return '\n'.join(lines)
+    return columns([
+        ['operation', 'stock, s', 'Domain R, s', 'ratio', 'runs'],
+        *(each.values() for each in made)], digits=2)
 
 
 def aims(made: list[dict]) -> Iterator[str]:

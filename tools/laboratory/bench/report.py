@@ -44,12 +44,9 @@ def figures(qemu: Runs, dmore: Runs) -> list[dict]:
 
 def table(made: Sequence[dict]) -> str:
     """The same for people."""
-    rows = [['figure', 'unit', 'QEMU', 'Domain R', 'ratio', 'runs']]
-    rows += [[each['name'], each['unit'], f'{each["qemu"]:.2f}',
-              f'{each["dmore"]:.2f}',
-              '-' if each['ratio'] is None else f'{each["ratio"]:.2f}',
-              str(each['runs'])] for each in made]
-    return columns(rows)
+    return columns([
+        ['figure', 'unit', 'QEMU', 'Domain R', 'ratio', 'runs'],
+        *(each.values() for each in made)], digits=2)
 
 
 def aims(made: Sequence[dict], accelerator: str) -> list[str]:
@@ -81,11 +78,10 @@ def stages_table(stages: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     """
     parts = []
     for path, durations in stages.items():
-        rows = [[path, 'p50', 'p90', 'max']]
-        rows += [[stage, *(f'{value:.1f}' for value in (
-            percentile(values, 0.5), percentile(values, 0.9), max(values)))]
-            for stage, values in durations.items() if values]
-        parts.append(columns(rows))
+        parts.append(columns([[path, 'p50', 'p90', 'max'], *(
+            [stage, percentile(values, 0.5), percentile(values, 0.9),
+             max(values)]
+            for stage, values in durations.items() if values)], digits=1))
     return '\n\n'.join(parts)
 
 
@@ -94,10 +90,8 @@ def encodings_table(made: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
 
     :param made: of each encoding, a side to its rate per second and MiB/s
     """
-    rows = [['1024x768 by encoding',
-             *(f'{side}, {unit}' for side in SIDES for unit in (
-                 '1/s', 'MiB/s'))]]
-    rows += [[name, *(f'{value:.2f}' for side in SIDES
-                      for value in sides[side])]
-             for name, sides in made.items()]
-    return columns(rows)
+    return columns([
+        ['1024x768 by encoding', *(f'{side}, {unit}' for side in SIDES
+                                   for unit in ('1/s', 'MiB/s'))],
+        *([name, *(value for side in SIDES for value in sides[side])]
+          for name, sides in made.items())], digits=2)

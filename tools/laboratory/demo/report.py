@@ -81,12 +81,11 @@ def table(results: Results) -> str:
                  *(_HEADINGS.get(column, column) for column in columns)]]
         for entry in migrations:
             rows += [[_way(entry), kind,
-                      *(_cell(getattr(entry.users[kind], column)
-                              if column in its else None)
-                        for column in columns)]
+                      *(getattr(entry.users[kind], column)
+                        if column in its else None for column in columns)]
                      for kind, its in _USERS[name].items()]
         others = [['migration', *_FIGURES[name]]]
-        others += [[_way(entry), *(_cell(getattr(entry, figure))
+        others += [[_way(entry), *(getattr(entry, figure)
                                    for figure in _FIGURES[name])]
                    for entry in migrations]
         text += [_TITLES[name], tables.columns(rows, 2), '',
@@ -178,10 +177,9 @@ def _responses(migrations: Sequence[Entry]) -> str:
              *(f'echo_{share}' for share in _SHARES)]]
     for entry in migrations:
         rows += [[_way(entry), kind,
-                  *(_cell(user.responses.get(share)) for share in _SHARES),
-                  _cell(entry.instance_downtime_ms),
-                  _cell(over_stop_ms(entry, kind)),
-                  *(_cell(user.echoes.get(share)) for share in _SHARES)]
+                  *map(user.responses.get, _SHARES),
+                  entry.instance_downtime_ms, over_stop_ms(entry, kind),
+                  *map(user.echoes.get, _SHARES)]
                  for kind, user in entry.users.items()]
     return tables.columns(rows, 2)
 
@@ -246,7 +244,3 @@ def _missed(aims: str | None) -> str:
 def _way(entry: Entry) -> str:
     mark = ' *' if entry.corrupted else ''
     return f'{entry.source} -> {entry.destination}{mark}'
-
-
-def _cell(value: object) -> str:
-    return '-' if value is None else str(value)

@@ -14,10 +14,10 @@ def ledger(outcomes: Sequence[Outcome]) -> str:
              'received', 'ambiguous']]
     for number, outcome in enumerate(outcomes, 1):
         users = outcome.users.values()
-        rows.append([outcome.title, outcome.verdict, outcome.console(), *map(
-            str, (number, sum(user.sent for user in users),
-                  sum(user.received or 0 for user in users),
-                  outcome.ambiguous))])
+        rows.append([outcome.title, outcome.verdict, outcome.console(),
+                     number, sum(user.sent for user in users),
+                     sum(user.received or 0 for user in users),
+                     outcome.ambiguous])
     return columns(rows, 3)
 
 

@@ -78,17 +78,13 @@ def table(rows: Sequence[dict], made: Sequence[dict]) -> str:
     for each in made:
         runs = by_cell[tuple(each[name] for name in CELL)]
         lines.append([
-            f'{each["name"]}', str(each['instance_mib']), each['guest'],
-            each['client'], str(each['key_interval_ms'] or '-'),
+            each['name'], each['instance_mib'], each['guest'],
+            each['client'], each['key_interval_ms'],
             *(_spread([run[side][each['name']] for run in runs
                        if side in run]) for side in SIDES),
-            _ratio(each['dmore_over_stock']),
-            _ratio(each['dmore_over_unsynchronised']), str(each['runs'])])
-    return columns(lines)
-
-
-def _ratio(value: float | None) -> str:
-    return '-' if value is None else f'{value:.2f}'
+            each['dmore_over_stock'], each['dmore_over_unsynchronised'],
+            each['runs']])
+    return columns(lines, digits=2)
 
 
 def _spread(values: Sequence[float | None]) -> str:
@@ -110,10 +106,9 @@ def opinions(rows: Sequence[dict]) -> str:
             over = [row[other] - row[name] for row in counted(rows)
                     if row[name] is not None and row[other] is not None]
             if over:
-                lines.append([other, *(f'{value:.1f}' for value in (
-                    statistics.median(over), min(over), max(over))),
-                    str(len(over))])
-    return columns(lines)
+                lines.append([other, statistics.median(over), min(over),
+                              max(over), len(over)])
+    return columns(lines, digits=1)
 
 
 def directions(rows: Sequence[dict]) -> str:
@@ -125,7 +120,7 @@ def directions(rows: Sequence[dict]) -> str:
     for source in sorted({row['source'] for row in stock}):
         found = [row for row in stock if row['source'] == source]
         lines.append([source, *(_spread([row[name] for row in found])
-                                for name in names), str(len(found))])
+                                for name in names), len(found)])
     return columns(lines)
 
 
@@ -137,12 +132,12 @@ def where_time_goes(rows: Sequence[dict]) -> str:
         for what, at in row['timeline'].items():
             times[what][row['side']].append(at)
     lines = [['seconds after the request', *SIDES]]
-    lines += [[what, *('-' if not found else f'{statistics.median(found):.2f}'
+    lines += [[what, *(statistics.median(found) if found else None
                        for found in sides.values())]
               for what, sides in sorted(times.items(), key=lambda item: (
                   statistics.median([at for each in item[1].values()
                                      for at in each])))]
-    return columns(lines)
+    return columns(lines, digits=2)
 
 
 def aims(rows: Sequence[dict], made: Sequence[dict]) -> list[str]:
