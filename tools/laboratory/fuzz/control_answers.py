@@ -57,41 +57,36 @@ SEEDS = [bytes([number, 1, 0, 0]) for number in range(len(_CALLS))] + [
 
 
 class _Worker:
-    """A connection to a worker that has answered already, and hung up."""
+    """A socket to a worker that has answered already, and hung up."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
         self.closed = False
 
     def settimeout(self, timeout: float) -> None:
-        """See socket."""
         oracle.check(timeout > 0, 'a timeout of %r s', timeout)
 
     def setblocking(self, on: bool) -> None:
         """See socket."""
 
     def sendall(self, data: bytes) -> None:
-        """See socket."""
         oracle.check(json.loads(data)['id'] == 1, 'sent twice: %r', data)
 
     def recv(self, size: int) -> bytes:
-        """See socket."""
         data, self._answer = self._answer[:size], self._answer[size:]
         return data
 
     def close(self) -> None:
-        """See socket."""
         self.closed = True
 
 
 class _Service:
-    """A host service that gives one connection: the worker ends with it."""
+    """A shadow_client.Opener of one connection: the worker ends with it."""
 
     def __init__(self, worker: _Worker) -> None:
         self._worker: Any = worker
 
     def open(self, instance: str, timeout: float) -> socket.socket | None:
-        """See shadow_client.Opener."""
         worker, self._worker = self._worker, None
         return worker
 

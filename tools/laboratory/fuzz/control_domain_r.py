@@ -33,7 +33,7 @@ SEEDS = [bytes([kind]) + bytes(range(kind, 200)) for kind in range(4)] + [
 
 
 class _HostEnd:
-    """The control stream of a host end, and nothing else of it."""
+    """The control stream of a HostEnd, and nothing else of it."""
 
     def __init__(self) -> None:
         self.data = b''
@@ -43,26 +43,21 @@ class _HostEnd:
         self._left = 1 << 16
 
     def readable(self, stream):
-        """See HostEnd."""
         return self.data
 
     def take(self, stream, count):
-        """See HostEnd."""
         oracle.check(0 <= count <= len(self.data), '%d bytes taken of %d',
                      count, len(self.data))
         self.data = self.data[count:]
         self._taken += count
 
     def positions(self):
-        """See HostEnd."""
         return {wire.Stream.CONTROL_TO_HOST: (self._taken, self._taken)}
 
     def room(self, stream):
-        """See HostEnd."""
         return self._left
 
     def produce(self, stream, data):
-        """See HostEnd."""
         if len(data) > self._left:
             raise errors.NoRoomError('no room')
         self._left -= len(data)

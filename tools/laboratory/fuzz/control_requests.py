@@ -39,7 +39,7 @@ SEEDS = [bytes([0, number]) * 3 + bytes(range(30))
 
 
 class _Pair:
-    """What the requests reach, without any process."""
+    """What the requests reach of a Pair, without any process."""
 
     def __init__(self) -> None:
         self.machine = state_machine.PairMachine()
@@ -61,7 +61,6 @@ class _Pair:
         self.configured: Any = None
 
     def configure(self, config) -> None:
-        """See Pair."""
         try:
             json.dumps(config)
         except (TypeError, ValueError) as error:
@@ -75,7 +74,6 @@ class _Pair:
                     self.recorded.to_notes()])
 
     def end_session(self, number) -> None:
-        """See Pair."""
         raise errors.StateError('Domain R is not there')
 
     def act(self, actions) -> None:
@@ -83,10 +81,9 @@ class _Pair:
 
 
 class _Waiters:
-    """Time stands still: nobody waits."""
+    """A requests.Waiters where time stands still: nobody waits."""
 
     def wait(self, later, told) -> None:
-        """See requests.Waiters."""
         later.is_so()
         told(later.result())
 

@@ -156,7 +156,6 @@ class _SendsBack(send_back.SendBack):
 
     def send(self, instance_uuid: str, uri: str, migrate_uri: str | None,
              flags: int, within_s: float) -> None:
-        """See SendBack."""
         _check_uuid(instance_uuid)
         oracle.check(_URI.fullmatch(uri), 'the URI %r', uri)
         oracle.check(migrate_uri is None or _MIGRATE_URI.fullmatch(

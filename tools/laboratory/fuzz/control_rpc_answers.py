@@ -49,12 +49,10 @@ class _Client:
         self._failure = failure
 
     def prepare(self, **_options: object) -> '_Client':
-        """See messaging.RPCClient."""
         return self
 
     def call(self, _context: object, _method: str, **arguments: object
              ) -> Any:
-        """See messaging.RPCClient."""
         json.dumps(arguments)
         if self._failure is not None:
             raise common.deserialize_remote_exception(

@@ -15,7 +15,6 @@ class Timer:
         self.arguments = arguments
 
     def cancel(self) -> None:
-        """As the real one has it."""
         self.callback = None
 
 
@@ -37,30 +36,24 @@ class Loop:
 
     def call_later(self, delay: float, callback: Callable[..., Any],
                    *arguments: Any) -> Timer:
-        """As the real one has it."""
         timer = Timer(self.now + delay, callback, arguments)
         self.timers.append(timer)
         return timer
 
     def call_soon(self, callback: Callable[..., Any], *arguments: Any
                   ) -> Timer:
-        """As the real one has it."""
         return self.call_later(0, callback, *arguments)
 
     def add_reader(self, sock: Any, callback: Callable[[], None]) -> None:
-        """As the real one has it."""
         self.readers[sock] = callback
 
     def remove_reader(self, sock: Any) -> None:
-        """As the real one has it."""
         self.readers.pop(sock, None)
 
     def add_writer(self, sock: Any, callback: Callable[[], None]) -> None:
-        """As the real one has it."""
         self.writers[sock] = callback
 
     def remove_writer(self, sock: Any) -> None:
-        """As the real one has it."""
         self.writers.pop(sock, None)
 
     def run(self, seconds: float = 0.0, most: int = 50) -> None:
@@ -113,7 +106,6 @@ class Connection:
         """As a socket has it."""
 
     def recv(self, count: int) -> bytes:
-        """As a socket has it."""
         if not self._pieces:
             if self.over:
                 return b''
@@ -124,20 +116,17 @@ class Connection:
         return piece[:count]
 
     def recv_into(self, buffer: memoryview) -> int:
-        """As a socket has it."""
         data = self.recv(len(buffer))
         buffer[:len(data)] = data
         return len(data)
 
     def send(self, data: bytes) -> int:
-        """As a socket has it."""
         if self.full:
             raise BlockingIOError
         self.sent += len(data)
         return len(data)
 
     def close(self) -> None:
-        """As a socket has it."""
         self.closed = True
 
 

@@ -29,7 +29,7 @@ SEEDS = [
 
 
 class _Viewer:
-    """What shows the picture; a rectangle has to lie inside it."""
+    """A screen.Viewer; a rectangle has to lie inside the picture."""
 
     def freeze(self, everything):
         """See screen.Viewer."""
@@ -38,7 +38,6 @@ class _Viewer:
         """See screen.Viewer."""
 
     def show(self, changes, shown):
-        """See screen.Viewer."""
         width, height = shown.size
         oracle.check(width * height * display.PIXEL_SIZE <= _PIXELS,
                      'a picture of %dx%d', width, height)

@@ -42,7 +42,6 @@ class _Screen(source.Sink):
         self.over = False
 
     def resized(self, width, height):
-        """See source.Sink."""
         oracle.check(not self.over, 'resized after the end')
         oracle.check(0 <= width <= 0xffff and 0 <= height <= 0xffff,
                      'resized to %r x %r', width, height)
@@ -50,13 +49,11 @@ class _Screen(source.Sink):
         self.pixels = bytearray(self.size[0] * self.size[1] * 4)
 
     def target(self, y, height):
-        """See source.Sink."""
         oracle.check(not self.over, 'pixels after the end')
         return ((memoryview(self.pixels), *self.size)
                 if self.wanted else None)
 
     def updated(self, rectangles):
-        """See source.Sink."""
         oracle.check(not self.over, 'updated after the end')
         for x, y, width, height in rectangles:
             oracle.check(
@@ -65,16 +62,13 @@ class _Screen(source.Sink):
                 '%dx%d at %d,%d of %r', width, height, x, y, self.size)
 
     def leds(self, leds):
-        """See source.Sink."""
         oracle.check(0 <= leds <= 7, 'lights %r', leds)
 
     def size_answered(self, status):
-        """See source.Sink."""
         oracle.check(not self.over, 'answered after the end')
         oracle.check(0 <= status <= 0xffff, 'answered %r', status)
 
     def cursor(self, cursor):
-        """See source.Sink."""
         if cursor is not None:
             oracle.check(
                 0 <= cursor.hot_x < cursor.width <= wire.CURSOR_SIDE_MAX
@@ -84,7 +78,6 @@ class _Screen(source.Sink):
                 'a cursor of %dx%d', cursor.width, cursor.height)
 
     def ended(self, reason):
-        """See source.Sink."""
         oracle.check(not self.over, 'ended twice')
         self.over = True
 

@@ -24,14 +24,13 @@ SEEDS = [
 
 
 class _Channel:
-    """A client that has sent all that it will send."""
+    """The Channel of a client that has sent all that it will send."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.sent = 0
 
     async def read(self, count):
-        """See handshake.Channel."""
         oracle.check(0 < count < 1 << 16, '%d bytes are waited for', count)
         if count > len(self.data):
             raise EOFError
@@ -39,7 +38,6 @@ class _Channel:
         return data
 
     async def write(self, data):
-        """See handshake.Channel."""
         self.sent += len(data)
         oracle.check(self.sent < 1000, '%d bytes sent', self.sent)
 
