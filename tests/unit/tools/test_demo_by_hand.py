@@ -15,7 +15,7 @@ from laboratory.testbed import settings
 class CommandsTest(unittest.TestCase):
 
     def test_each_is_a_command_of_the_test_cloud(self):
-        place = settings.Place(settings.Cloud.new(False, settings.DRIVER),
+        place = settings.Place(settings.Cloud(False, settings.DRIVER),
                                Layout(pathlib.Path('/state')))
         said = by_hand.commands(place, 'ssh://console@10.88.0.100',
                                 'http://10.77.0.10/x?path=%3Ftoken%3D1&a=b')

@@ -14,7 +14,7 @@ from laboratory.testbed import settings
 class ConfigurationTest(unittest.TestCase):
 
     def test_what_is_to_be_asked_and_where(self):
-        place = settings.Place(settings.Cloud.new(False, settings.DRIVER),
+        place = settings.Place(settings.Cloud(False, settings.DRIVER),
                                Layout(pathlib.Path('/state')))
         made = configuration.tempest(place, ('i1', 'i2'), ('f1', 'f2'),
                                      pathlib.Path('/work'))

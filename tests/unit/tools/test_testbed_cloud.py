@@ -36,7 +36,7 @@ class CloudTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.layout = layout.Layout(pathlib.Path(folder.name))
-        self.cloud = settings.Cloud.new(False, settings.DRIVER)
+        self.cloud = settings.Cloud(False, settings.DRIVER)
         self.place = settings.Place(self.cloud, self.layout)
 
     def read(self, sections):
@@ -176,7 +176,7 @@ class SavedTest(CloudTest):
             self.assertTrue(settings.saved_prefix(self.layout))
 
     def test_each_cloud_has_secrets_of_its_own(self):
-        other = settings.Cloud.new(False, settings.DRIVER)
+        other = settings.Cloud(False, settings.DRIVER)
         for name in ('database', 'message', 'admin', 'service', 'console'):
             self.assertNotEqual(getattr(self.cloud, name),
                                 getattr(other, name))
@@ -186,7 +186,7 @@ class SavedTest(CloudTest):
 class QemuTest(CloudTest):
 
     def layers(self, qemu):
-        place = settings.Place(settings.Cloud.new(
+        place = settings.Place(settings.Cloud(
             False, settings.DRIVER, qemu=qemu), self.layout)
         return [place.layer(host) is not None for host in settings.COMPUTES]
 
@@ -204,7 +204,7 @@ class QemuTest(CloudTest):
 
     def test_guests_of_both_go_to_either(self):
         for qemu in settings.QEMUS:
-            place = settings.Place(settings.Cloud.new(
+            place = settings.Place(settings.Cloud(
                 False, settings.DRIVER, qemu=qemu), self.layout)
             found = conf_compute.nova_compute(place, 'c1')
             self.assertEqual(
@@ -217,7 +217,7 @@ class QemuTest(CloudTest):
 class EarlierTest(CloudTest):
 
     def test_the_first_host_has_it(self):
-        place = settings.Place(settings.Cloud.new(
+        place = settings.Place(settings.Cloud(
             False, settings.DRIVER, earlier='v1'), self.layout)
         self.assertEqual([place.earlier, layout.REPOSITORY],
                          [place.tree(host) for host in settings.COMPUTES])
@@ -225,7 +225,7 @@ class EarlierTest(CloudTest):
             self.assertEqual(layout.REPOSITORY, self.place.tree(host))
 
     def test_no_such_release(self):
-        place = settings.Place(settings.Cloud.new(
+        place = settings.Place(settings.Cloud(
             False, settings.DRIVER, earlier='no-such-release'), self.layout)
         place.root.mkdir(parents=True)
         with self.assertRaisesRegex(Failure, 'no-such-release'):

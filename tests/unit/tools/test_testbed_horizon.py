@@ -24,7 +24,7 @@ class HorizonTest(unittest.TestCase):
         self.layout = layout.Layout(pathlib.Path(folder.name).resolve())
 
     def place(self, horizon):
-        return settings.Place(settings.Cloud.new(
+        return settings.Place(settings.Cloud(
             False, settings.DRIVER, horizon), self.layout)
 
     def test_started_only_when_asked_for(self):

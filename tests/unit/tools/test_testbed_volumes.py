@@ -30,7 +30,7 @@ class VolumesTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
         self.place = settings.Place(
-            settings.Cloud.new(False, settings.DRIVER),
+            settings.Cloud(False, settings.DRIVER),
             layout.Layout(self.folder))
 
     def test_the_controller_has_them_where_the_driver_mounts_its_share(self):

@@ -7,6 +7,7 @@ import subprocess
 
 from laboratory.layout import Layout, REPOSITORY
 from laboratory.progress import Failure
+from laboratory.testbed import settings
 
 _TESTBED = REPOSITORY / 'tools' / 'testbed'
 
@@ -18,9 +19,9 @@ def layout(main: Layout) -> Layout:
 
 def environment(main: Layout) -> dict[str, str]:
     """This process's, made to mean that cloud."""
-    prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
     return {**os.environ, 'DMORE_STATE': str(layout(main).state),
-            'DMORE_VENV': str(main.venv), 'DMORE_PREFIX': f'{prefix}-it'}
+            'DMORE_VENV': str(main.venv),
+            'DMORE_PREFIX': f'{settings.wanted_prefix()}-it'}
 
 
 def up(main: Layout, *arguments: str) -> None:

@@ -18,8 +18,6 @@ GEOMETRY = {
     wire.Stream.INPUT0_IN: (TO_HOST, 64),
 }
 LAYOUT = region.layout_of(GEOMETRY)
-#: Bytes of a region with these rings and no picture.
-SMALL = wire.DATA_START + len(GEOMETRY) * 0x1000
 _DISPLAY_END = wire.DISPLAY_PAGE + 0x1000
 
 _STATE_WORDS = [each >> 3 for each in range(0, 0x68, 8)]

@@ -96,7 +96,7 @@ def _up(layout: Layout, options: argparse.Namespace) -> int:
         network = options.network or settings.wanted_network()
         if network == settings.NETWORK_OVN:
             prepare.Setup(layout, progress).ovn()
-        bringup.up(layout, Cloud.new(
+        bringup.up(layout, Cloud(
             options.block, options.driver, options.horizon, qemu, network,
             options.earlier), progress)
     progress.say('the cloud is up')

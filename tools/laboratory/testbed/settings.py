@@ -67,9 +67,19 @@ RELEASED = 'e106bd540b89407b2c09132e132afcdf47e4e9e6'
 MACHINE = 'pc-i440fx-7.2'
 
 
+def wanted_prefix() -> str:
+    """What ``DMORE_PREFIX`` says, or the default."""
+    return os.environ.get('DMORE_PREFIX') or 'dmore'
+
+
+def _secret() -> str:
+    return secrets.token_hex(16)
+
+
 @dataclasses.dataclass(frozen=True)
 class Cloud:
-    """One cloud, saved in its folder so that later commands find it.
+    """One cloud, saved in its folder so that later commands find it. A new one
+    has secrets of its own.
 
     :param block: instances' disks are per host and migrate with the instance
     :param driver: nova's ``compute_driver``
@@ -86,30 +96,17 @@ class Cloud:
 
     block: bool
     driver: str
-    prefix: str
-    database: str
-    message: str
-    admin: str
-    service: str
-    console: str
     horizon: bool = False
-    qemu: str = QEMU_OWN
+    qemu: str = QEMU_DEFAULT
     network: str = NETWORK_OVS
     earlier: str | None = None
-
-    @classmethod
-    def new(cls, block: bool, driver: str, horizon: bool = False,
-            qemu: str = QEMU_DEFAULT, network: str = NETWORK_OVS,
-            earlier: str | None = None) -> 'Cloud':
-        """A cloud with secrets of its own."""
-        prefix = os.environ.get('DMORE_PREFIX') or 'dmore'
-        return cls(block=block, driver=driver, horizon=horizon, qemu=qemu,
-                   network=network, earlier=earlier, prefix=prefix,
-                   database=secrets.token_hex(16),
-                   message=secrets.token_hex(16),
-                   admin=secrets.token_hex(16),
-                   service=secrets.token_hex(16),
-                   console=secrets.token_hex(32))
+    prefix: str = dataclasses.field(default_factory=wanted_prefix)
+    database: str = dataclasses.field(default_factory=_secret)
+    message: str = dataclasses.field(default_factory=_secret)
+    admin: str = dataclasses.field(default_factory=_secret)
+    service: str = dataclasses.field(default_factory=_secret)
+    console: str = dataclasses.field(
+        default_factory=lambda: secrets.token_hex(32))
 
     def save(self, layout: Layout) -> None:
         inifile.write(layout.cloud / 'cloud.json',
@@ -163,7 +160,7 @@ def saved_prefix(layout: Layout) -> str:
                           path.read_text())
         if found:
             return found[1]
-    return os.environ.get('DMORE_PREFIX') or 'dmore'
+    return wanted_prefix()
 
 
 def host(name: str, prefix: str, records: pathlib.Path) -> Host:
