@@ -43,7 +43,22 @@ def logged(step: str, argv: Sequence[str], log: pathlib.Path, *,
                             f'{done.returncode}\n{tail(log)}', log)
 
 
-def output(argv: Sequence[str]) -> str:
+def said(step: str, argv: Sequence[str | pathlib.Path],
+         timeout: float | None = None) -> str:
+    """What a program prints.
+
+    :raises Failure: of the step: it ended with an error, whose text it is
+    """
+    done = subprocess.run(argv, capture_output=True, text=True,
+                          timeout=timeout)
+    if done.returncode:
+        raise Failure(step, done.stderr.strip())
+    return done.stdout
+
+
+def output(argv: Sequence[str], timeout: float | None = None) -> str:
     """What a program prints; nothing if it fails."""
-    done = subprocess.run(argv, capture_output=True, text=True)
-    return done.stdout if done.returncode == 0 else ''
+    try:
+        return said(argv[0], argv, timeout)
+    except Failure:
+        return ''

@@ -3,19 +3,19 @@
 
 import abc
 import pathlib
-import subprocess
 import urllib.parse
 from collections.abc import Callable
 from typing import TypeVar
 from xml.etree import ElementTree
 
+from laboratory import command
 from laboratory.clients.shell import Shell
 from laboratory.cloud import machines
 from laboratory.cloud.api import Cloud
 from laboratory.progress import Failure
 from laboratory.testbed.settings import COMPUTES, Place
 from laboratory.users.sessions import (
-    ProxySession, SocatSession, SshSession)
+    ProxySession, SocatSession, ssh_command, SshSession)
 from laboratory.vnc.encodings import Pixels
 from laboratory import waiting
 
@@ -107,12 +107,8 @@ class Subject(abc.ABC):
 
     def ssh_command(self) -> list[str]:
         """What a user types to get to Domain R."""
-        return ['ssh', '-tt', '-F', 'none', '-i', str(self.place.private_key),
-                '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
-                '-o', 'StrictHostKeyChecking=accept-new',
-                '-o', f'UserKnownHostsFile={self._known_hosts}',
-                '-o', 'GlobalKnownHostsFile=/dev/null',
-                self._cloud.ssh_url(self.server)]
+        return ssh_command([self._cloud.ssh_url(self.server)],
+                           self.place.private_key, self._known_hosts)
 
     @property
     def _known_hosts(self) -> pathlib.Path:
@@ -150,23 +146,20 @@ class Stock(Subject):
 
     def vnc(self) -> tuple[str, int, str]:
         """Host, port and password of QEMU's VNC server."""
-        done = subprocess.run(
-            machines.virsh(self.host, 'domdisplay', '--type', 'vnc',
-                           self.domain), capture_output=True, text=True)
-        url = urllib.parse.urlsplit(done.stdout.strip())
+        url = urllib.parse.urlsplit(command.said(
+            f'VNC of {self.domain}', machines.virsh(
+                self.host, 'domdisplay', '--type', 'vnc', self.domain)
+        ).strip())
         if not url.hostname or url.port is None:
-            raise Failure('VNC', f'of {self.domain}: {done.stderr.strip()}')
+            raise Failure('VNC', f'{self.domain} has none')
         return url.hostname, VNC_PORT + url.port, ''
 
     def serial(self) -> tuple[str, int]:
         """Host and port of QEMU's socket."""
-        done = subprocess.run(
-            machines.virsh(self.host, 'dumpxml', self.domain),
-            capture_output=True, text=True)
-        if done.returncode:
-            raise Failure('serial port', f'of {self.domain}: {done.stderr}')
-        source = ElementTree.fromstring(done.stdout).find(
-            "devices/serial[@type='tcp']/source")
+        source = ElementTree.fromstring(command.said(
+            f'serial port of {self.domain}',
+            machines.virsh(self.host, 'dumpxml', self.domain))).find(
+                "devices/serial[@type='tcp']/source")
         if source is None:
             raise Failure('serial port', f'{self.domain} has none over TCP')
         return source.attrib['host'], int(source.attrib['service'])
@@ -181,14 +174,12 @@ class Dmore(Subject):
 
     def vnc(self) -> tuple[str, int, str]:
         """Host, port and password of Domain R's."""
-        done = subprocess.run(
-            [self.place.layout.venv_program('python'), '-m',
-             'nova_dmore.cmd.manage', '--config-file',
-             self.place.config('nova', f'nova-{self.host}.conf'),
-             'vnc-password', self.server], capture_output=True, text=True)
-        if done.returncode:
-            raise Failure('nova-dmore-manage vnc-password', done.stderr)
-        return self._address(), VNC_PORT, done.stdout.strip()
+        password = command.said('nova-dmore-manage vnc-password', [
+            self.place.layout.venv_program('python'), '-m',
+            'nova_dmore.cmd.manage', '--config-file',
+            self.place.config('nova', f'nova-{self.host}.conf'),
+            'vnc-password', self.server])
+        return self._address(), VNC_PORT, password.strip()
 
     def _address(self) -> str:
         return str(urllib.parse.urlsplit(

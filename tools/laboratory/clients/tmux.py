@@ -2,10 +2,10 @@
 """A window of tmux: a terminal that answers, and that can be looked at."""
 
 import contextlib
-import subprocess
 import time
 from collections.abc import Iterable, Sequence
 
+from laboratory import command
 from laboratory.progress import Failure
 from laboratory import waiting
 
@@ -31,11 +31,7 @@ class Tmux:
         self._run('set-option', '-g', 'status', 'off')
 
     def _run(self, *words: str) -> str:
-        done = subprocess.run([*self._command(), *words],
-                              capture_output=True, text=True)
-        if done.returncode:
-            raise Failure('tmux', done.stderr.strip())
-        return done.stdout
+        return command.said('tmux', [*self._command(), *words])
 
     def _command(self) -> list[str]:
         return ['tmux', '-u', '-L', self._name]

@@ -3,16 +3,16 @@
 
 import configparser
 import pathlib
-import subprocess
 import tempfile
 
-from laboratory.progress import Failure
+from laboratory import command
 from laboratory.testbed import settings
 from laboratory.testbed.settings import COMPUTES, Place
 from laboratory.users import corruption, figures
 from laboratory.vnc.encodings import Pixels
 from laboratory.vnc import picture
 
+_ANSWER_S = 30
 _LOG_DIRECTORY = '/var/log/nova-dmore'
 
 
@@ -30,7 +30,8 @@ def downtime_ms(host: str, domain: str) -> float | None:
 
 def job(host: str, domain: str, *options: str) -> str:
     """What libvirt tells of a migration; nothing if it knows of none."""
-    return _output(virsh(host, 'domjobinfo', *options, domain))
+    return command.output(virsh(host, 'domjobinfo', *options, domain),
+                          _ANSWER_S)
 
 
 def screenshot(host: str, domain: str) -> Pixels:
@@ -39,22 +40,15 @@ def screenshot(host: str, domain: str) -> Pixels:
     :raises Failure: it cannot be had
     """
     with tempfile.NamedTemporaryFile() as file:
-        done = subprocess.run(
-            virsh(host, 'screenshot', domain, file.name),
-            capture_output=True, text=True, timeout=30)
-        if done.returncode:
-            raise Failure(f'screendump of {domain}', done.stderr)
+        command.said(f'screendump of {domain}',
+                     virsh(host, 'screenshot', domain, file.name), _ANSWER_S)
         return picture.load(pathlib.Path(file.name))
 
 
 def retransmits(*connections: str) -> int:
     """The retransmits of the connections that a filter of ``ss`` selects."""
-    return figures.retransmits(_output(['ss', '-HtinO', *connections]))
-
-
-def _output(argv: list[str]) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
-    return done.stdout if done.returncode == 0 else ''
+    return figures.retransmits(command.output(
+        ['ss', '-HtinO', *connections], _ANSWER_S))
 
 
 class GrowingLog:

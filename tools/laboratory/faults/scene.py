@@ -5,8 +5,8 @@ import dataclasses
 import os
 import pathlib
 import signal
-import subprocess
 
+from laboratory import command
 from laboratory.cloud.api import Cloud
 from laboratory.cloud.processes import Processes
 from laboratory.progress import Failure
@@ -73,11 +73,8 @@ class Scene:
 
         :raises Failure: it ended with an error
         """
-        done = subprocess.run(self.place.host(host).enter(argv),
-                              capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            raise Failure(f'{argv[0]} on {host}', done.stderr.strip())
-        return done.stdout
+        return command.said(f'{argv[0]} on {host}',
+                            self.place.host(host).enter(argv), 60)
 
     def log(self, host: str) -> pathlib.Path:
         """nova-compute's."""

@@ -68,10 +68,8 @@ class Host:
 
     def create_network(self) -> None:
         """:raises Failure: the namespace exists or cannot be made"""
-        done = subprocess.run(['ip', 'netns', 'add', self.namespace],
-                              capture_output=True, text=True)
-        if done.returncode:
-            raise Failure(f'host {self.name}', done.stderr.strip())
+        command.said(f'host {self.name}',
+                     ['ip', 'netns', 'add', self.namespace])
         self.ip('link', 'set', 'lo', 'up')
 
     def on_network(self, argv: Sequence[str]) -> list[str]:
@@ -84,10 +82,7 @@ class Host:
         :raises Failure: it ended with an error
         """
         argv = ['ip', '-n', self.namespace, *arguments]
-        done = subprocess.run(argv, capture_output=True, text=True)
-        if done.returncode:
-            raise Failure(f'network of {self.name}',
-                          f'{" ".join(argv)}: {done.stderr.strip()}')
+        command.said(f'network of {self.name}: {" ".join(argv)}', argv)
 
     def start_holder(self, plan: Mapping[str, object],
                      log: pathlib.Path, seconds: float = 10) -> None:

@@ -2,6 +2,7 @@
 """How many tests passed, failed and were skipped, and which failed."""
 
 import dataclasses
+import operator
 
 #: Words of subunit for a test's end, to what each counts as. A test that began
 #: and has no end took its process down with it.
@@ -29,11 +30,8 @@ class Counts:
         default=(), compare=False)
 
     def __add__(self, other: 'Counts') -> 'Counts':
-        return Counts(self.passed + other.passed, self.failed + other.failed,
-                      self.skipped + other.skipped,
-                      self.expected + other.expected,
-                      self.failures + other.failures,
-                      self.ended + other.ended)
+        return Counts(*map(operator.add, dataclasses.astuple(self),
+                           dataclasses.astuple(other)))
 
     def with_one(self, status: str, name: str | None = None) -> 'Counts':
         """With one more test, by subunit's word for how it ended.

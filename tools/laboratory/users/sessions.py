@@ -166,25 +166,30 @@ class ProgramSession:
         self._process.wait()
 
 
-class SshSession(ProgramSession):
-    """A plain OpenSSH client.
+def ssh_command(target: Sequence[str], key: pathlib.Path,
+                known_hosts: pathlib.Path, terminal: bool = True
+                ) -> list[str]:
+    """The command line of a plain OpenSSH client.
 
     :param target: the words that say where to connect to
     :param key: the private key
     :param known_hosts: accepts one key per address, and refuses another one
     :param terminal: the other end is to behave as one; else it is a pipe
     """
+    return ['ssh', '-tt' if terminal else '-T', '-F', 'none', '-i', str(key),
+            '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
+            '-o', 'StrictHostKeyChecking=accept-new',
+            '-o', f'UserKnownHostsFile={known_hosts}',
+            '-o', 'GlobalKnownHostsFile=/dev/null', *target]
+
+
+class SshSession(ProgramSession):
+    """The session of an OpenSSH client, see :func:`ssh_command`."""
 
     def __init__(self, target: Sequence[str], key: pathlib.Path,
                  known_hosts: pathlib.Path, log: pathlib.Path,
                  terminal: bool = True) -> None:
-        super().__init__(
-            ['ssh', '-tt' if terminal else '-T', '-F', 'none',
-             '-i', str(key),
-             '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes',
-             '-o', 'StrictHostKeyChecking=accept-new',
-             '-o', f'UserKnownHostsFile={known_hosts}',
-             '-o', 'GlobalKnownHostsFile=/dev/null', *target], log)
+        super().__init__(ssh_command(target, key, known_hosts, terminal), log)
 
 
 class SocatSession(ProgramSession):
