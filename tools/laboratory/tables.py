@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 import prettytable
 
+#: The first one is the heading.
+Rows = list[list[object]]
+
 
 def columns(rows: Iterable[Iterable[object]], left: int = 1,
             digits: int | None = None) -> str:

@@ -77,14 +77,14 @@ def table(results: Results) -> str:
     text = []
     for name, migrations in results.items():
         columns = _USERS[name]['vnc']
-        rows = [['migration', 'client',
+        rows: tables.Rows = [['migration', 'client',
                  *(_HEADINGS.get(column, column) for column in columns)]]
         for entry in migrations:
             rows += [[_way(entry), kind,
                       *(getattr(entry.users[kind], column)
                         if column in its else None for column in columns)]
                      for kind, its in _USERS[name].items()]
-        others = [['migration', *_FIGURES[name]]]
+        others: tables.Rows = [['migration', *_FIGURES[name]]]
         others += [[_way(entry), *(getattr(entry, figure)
                                    for figure in _FIGURES[name])]
                    for entry in migrations]
@@ -173,8 +173,9 @@ def _met(is_so: bool) -> str:
 def _responses(migrations: Sequence[Entry]) -> str:
     """From a key to its answer, against the instance's own stop, and while no
     migration was under way."""
-    rows = [['response, ms', 'client', *_SHARES, 'instance_stop', 'above_it',
-             *(f'echo_{share}' for share in _SHARES)]]
+    rows: tables.Rows = [[
+        'response, ms', 'client', *_SHARES, 'instance_stop', 'above_it',
+        *(f'echo_{share}' for share in _SHARES)]]
     for entry in migrations:
         rows += [[_way(entry), kind,
                   *map(user.responses.get, _SHARES),

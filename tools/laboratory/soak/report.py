@@ -5,12 +5,12 @@ import collections
 from collections.abc import Sequence
 
 from laboratory.faults.outcome import Outcome
-from laboratory.tables import columns
+from laboratory.tables import columns, Rows
 
 
 def ledger(outcomes: Sequence[Outcome]) -> str:
     """A table: one line per migration, and what users typed and read."""
-    rows = [['migration', 'verdict', 'console', 'number', 'keys typed',
+    rows: Rows = [['migration', 'verdict', 'console', 'number', 'keys typed',
              'received', 'ambiguous']]
     for number, outcome in enumerate(outcomes, 1):
         users = outcome.users.values()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from laboratory.bench.migration.plan import DMORE, SIDES, STOCK, UNSYNCHRONISED
 from laboratory.bench.migration.rows import counted
-from laboratory.tables import columns
+from laboratory.tables import columns, Rows
 
 #: The figures with their units, in the order in which they are reported.
 UNITS = {
@@ -73,7 +73,7 @@ def _median(values: Sequence[float]) -> float | None:
 def table(rows: Sequence[dict], made: Sequence[dict]) -> str:
     """The figures for people: median (least to most)."""
     by_cell = _by_cell(rows)
-    lines = [['figure', 'MiB', 'guest', 'client', 'key/ms', *SIDES,
+    lines: Rows = [['figure', 'MiB', 'guest', 'client', 'key/ms', *SIDES,
               '/stock', '/unsync.', 'runs']]
     for each in made:
         runs = by_cell[tuple(each[name] for name in CELL)]
@@ -99,8 +99,8 @@ def _spread(values: Sequence[float | None]) -> str:
 
 def opinions(rows: Sequence[dict]) -> str:
     """How far what was measured in other ways is from what QEMU says."""
-    lines = [['another way, ms more than QEMU says', 'median', 'least', 'most',
-              'of']]
+    lines: Rows = [['another way, ms more than QEMU says', 'median', 'least',
+                    'most', 'of']]
     for name, others in _OPINIONS.items():
         for other in others:
             over = [row[other] - row[name] for row in counted(rows)
@@ -115,7 +115,7 @@ def directions(rows: Sequence[dict]) -> str:
     """Whether it matters where a migration starts: stock's do at both hosts,
     while each kind of the pair's starts at one."""
     names = 'total_s', 'instance_stop_ms'
-    lines = [['stock, from', *names, 'of']]
+    lines: Rows = [['stock, from', *names, 'of']]
     stock = [row for row in counted(rows) if row['side'] == STOCK]
     for source in sorted({row['source'] for row in stock}):
         found = [row for row in stock if row['source'] == source]
@@ -131,7 +131,7 @@ def where_time_goes(rows: Sequence[dict]) -> str:
     for row in counted(rows):
         for what, at in row['timeline'].items():
             times[what][row['side']].append(at)
-    lines = [['seconds after the request', *SIDES]]
+    lines: Rows = [['seconds after the request', *SIDES]]
     lines += [[what, *(statistics.median(found) if found else None
                        for found in sides.values())]
               for what, sides in sorted(times.items(), key=lambda item: (
