@@ -77,8 +77,9 @@ def table(results: Results) -> str:
     text = []
     for name, migrations in results.items():
         columns = _USERS[name]['vnc']
-        rows: tables.Rows = [['migration', 'client',
-                 *(_HEADINGS.get(column, column) for column in columns)]]
+        rows: tables.Rows = [[
+            'migration', 'client',
+            *(_HEADINGS.get(column, column) for column in columns)]]
         for entry in migrations:
             rows += [[_way(entry), kind,
                       *(getattr(entry.users[kind], column)

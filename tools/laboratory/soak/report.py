@@ -11,7 +11,7 @@ from laboratory.tables import columns, Rows
 def ledger(outcomes: Sequence[Outcome]) -> str:
     """A table: one line per migration, and what users typed and read."""
     rows: Rows = [['migration', 'verdict', 'console', 'number', 'keys typed',
-             'received', 'ambiguous']]
+                   'received', 'ambiguous']]
     for number, outcome in enumerate(outcomes, 1):
         users = outcome.users.values()
         rows.append([outcome.title, outcome.verdict, outcome.console(),

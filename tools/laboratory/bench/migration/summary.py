@@ -74,7 +74,7 @@ def table(rows: Sequence[dict], made: Sequence[dict]) -> str:
     """The figures for people: median (least to most)."""
     by_cell = _by_cell(rows)
     lines: Rows = [['figure', 'MiB', 'guest', 'client', 'key/ms', *SIDES,
-              '/stock', '/unsync.', 'runs']]
+                    '/stock', '/unsync.', 'runs']]
     for each in made:
         runs = by_cell[tuple(each[name] for name in CELL)]
         lines.append([
