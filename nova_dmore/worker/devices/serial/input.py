@@ -186,9 +186,14 @@ class SerialInput:
         # moves input again before this process has been told.
         left = pipes.unread(self._pipe)
         # QEMU may have read some bytes after it had saved its state, and this
-        # process may have counted them as taken before it heard of the stop.
-        lost = min(message.get('read_late', 0),
-                   left + message['unread'] - self._under_way)
+        # process may have counted them as taken before it heard of the stop:
+        # then QEMU had read them when the keeper counted, or read them later.
+        # Of what the keeper found unread, bytes of an earlier keeper come
+        # first: if there are any, QEMU has read none of this one's.
+        unread = min(message['unread'], self._written - left)
+        lost = left + unread - self._under_way
+        if not message['final']:
+            lost = min(message.get('read_late', 0), lost)
         self._count_read(left + max(message['unread'],
                                     pipes.unread(self.unread_in)))
         self.is_final = message['final']

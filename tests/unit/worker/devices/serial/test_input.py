@@ -103,6 +103,17 @@ class SerialInputTest(unittest.TestCase):
         self.open()
         self._types_and_reads_all()
 
+    def test_what_another_domain_r_had_sent_is_read_before_one_joins(self):
+        self.open()
+        self.types(bytes(100))
+        self.start_worker()
+        self.start_domain_r()
+        self.end.open()
+        for count in 60, 20:
+            self.got += os.read(self.qemu, count)
+            self.device.pump()
+        self._types_and_reads_all()
+
     def test_only_domain_r_ends(self):
         self.open()
         self.types(bytes(100))
@@ -141,6 +152,27 @@ class SerialInputTest(unittest.TestCase):
                                  'read_late': 2})
         self.assertEqual([(IN, wire.GapKind.AMBIGUOUS, mock.ANY, 0, 2)],
                          self.gaps)
+
+    def test_what_qemu_read_after_the_keepers_count_is_told(self):
+        """The keeper has counted, and the worker did not hear of it yet."""
+        self.open()
+        self.types(b'abcd')
+        os.write(self.moved_on, os.read(self.qemu, 4))
+        os.read(self.elsewhere, 3)
+        self.poll()
+        self.device.stop()
+        self.device.counted({'unread': 4, 'final': True, 'unsure_in': 0})
+        self.assertEqual([(IN, wire.GapKind.AMBIGUOUS, mock.ANY, 0, 3)],
+                         self.gaps)
+
+    def test_what_an_earlier_keeper_wrote_is_not_told(self):
+        self.open()
+        os.write(self.moved_on, b'old')
+        self.types(b'abcd')
+        os.write(self.moved_on, os.read(self.qemu, 2))
+        self.device.stop()
+        self.device.counted({'unread': 5, 'final': True, 'unsure_in': 0})
+        self.assertEqual((0, []), (self.device.taken, self.gaps))
 
     def test_what_it_read_then_and_nobody_took_is_sent_again(self):
         self.open()

@@ -115,6 +115,12 @@ READ_UNHEARD = [world_module.Plan(
             unlock=[('worker', 1), ('keeper', 1), ('QEMU', 1),
                     ('worker', 1)]), is_heard=False)]
 
+#: The same, but the keeper has counted before that was read.
+COUNTED_UNHEARD = [world_module.Plan(
+    scripts(first=[('key', 400), ('keeper', 1), ('QEMU', 1),
+                   ('kill', 'write'), ('hold up', None)],
+            complete=[('kill', '')], arrive=[('QEMU', 1)]), gap=1e-4)]
+
 #: A keeper that made room, as late as the command to go on was taken.
 ROOM_UNHEARD = [world_module.Plan(
     scripts(first=[('print', 5000), ('hold up', None)],
@@ -127,6 +133,7 @@ class ExactlyOnceTest(unittest.TestCase):
     @examples.settings(200)
     @hypothesis.example(ROLLED_BACK_UNHEARD, 0.0)
     @hypothesis.example(READ_UNHEARD, 0.0)
+    @hypothesis.example(COUNTED_UNHEARD, 0.0)
     @hypothesis.example(ROOM_UNHEARD, 0.0)
     @hypothesis.given(strategies.lists(PLANS, min_size=1, max_size=3),
                       strategies.sampled_from((0.0, 0.0, 2e-5, 0.004)))
