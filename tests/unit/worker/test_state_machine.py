@@ -305,9 +305,17 @@ class Pairs(stateful.RuleBasedStateMachine):
         assert (self.machine.next_deadline or self.now) >= self.now
 
     @stateful.rule()
-    def restart(self):
+    def leaves(self):
+        self.check(self.machine.leaves(self.now))
+
+    @stateful.rule()
+    def adopt(self):
+        self.check(self.machine.adopt(self.now))
+
+    @stateful.rule(is_carried=strategies.booleans())
+    def restart(self, is_carried):
         self.machine = state_machine.PairMachine.from_notes(
-            self.machine.to_notes(), self.now)
+            self.machine.to_notes(), self.now, is_carried)
 
     @stateful.invariant()
     def input_only_into_a_running_instance(self):
@@ -316,9 +324,11 @@ class Pairs(stateful.RuleBasedStateMachine):
             assert self.machine.state is State.LIVE
 
     @stateful.invariant()
-    def waiting_states_end(self):
+    def domain_r_is_waited_for_no_longer_than_that(self):
+        # QEMU has as long as it takes.
         if self.machine.state is State.FREEZING:
-            assert self.machine.next_deadline is not None
+            assert (self.machine.next_deadline is not None
+                    or self.machine.freeze_overdue)
 
 
 TestPairs = Pairs.TestCase
