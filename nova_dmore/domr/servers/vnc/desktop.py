@@ -222,7 +222,7 @@ class Desktop:
             return      # it takes time, and nobody sees it
         state = self._instance.now
         text = (notice.banner(state, self._hands.is_pasting,
-                              self._hands.is_controlled)
+                              self._hands.controlled, self._hands.pasted)
                 if self._vnc.banner else None)
         wanted = state, text, self._screen.size
         if wanted != self._drawn:

@@ -17,6 +17,7 @@ from nova_dmore.domr.servers.vnc import paste
 from nova_dmore.domr.servers.vnc import pointer
 from nova_dmore.domr.servers.vnc import protocol
 from nova_dmore.domr.servers.vnc import resizing
+from nova_dmore.domr.servers.vnc import shown
 from nova_dmore import wire
 
 #: A client that holds a key or a button and has sent none for so long is taken
@@ -31,6 +32,10 @@ _PASTE_KEY = 0x2f, frozenset((0x56, 0x76))
 _RELEASE_KEY = 0x16, frozenset((0x55, 0x75))
 _CONTROL_KEY = 0x18, frozenset((0x4f, 0x6f))
 _ESCAPE_KEY = 0x01, frozenset((0xff1b,))
+
+#: What is said of a clipboard that cannot be pasted.
+_NOTHING_TO_PASTE = (f'nothing pasted: no text, or more than '
+                     f'{protocol.TEXT_MAX} characters')
 
 #: The instance is behind when it has not taken this many events.
 BEHIND = 8
@@ -48,8 +53,8 @@ class Hands:
     :param context: see ``rms``
     :param vnc: tells the configuration that counts now
     :param name: of a client, by its session, printable
-    :param changed: called when what ``is_pasting`` or ``is_controlled`` says
-        is something else
+    :param changed: called when what ``is_pasting``, ``controlled`` or
+        ``pasted`` says is something else
     :param answer_size: tells a client what has become of the size that it
         wants
     """
@@ -71,6 +76,7 @@ class Hands:
         self._clipboards = paste.Clipboards()
         self._paste = paste.Paste(self._keyboard, context.input.waiting,
                                   changed)
+        self._pasted = shown.Shown(changed)
         self._control = control.Control(changed)
         self._answer_size = answer_size
         self._resizing = resizing.Resizing(context.screen, answer_size)
@@ -86,9 +92,14 @@ class Hands:
         return self._paste.is_typing
 
     @property
-    def is_controlled(self) -> bool:
-        """Whether it is to be said that one client has control."""
-        return self._control.is_shown
+    def controlled(self) -> str | None:
+        """What the picture is to say of control, if anything."""
+        return self._control.shown.text
+
+    @property
+    def pasted(self) -> str | None:
+        """What the picture is to say of what was pasted, if anything."""
+        return self._pasted.text
 
     @property
     def locks(self) -> locks_module.Locks:
@@ -137,6 +148,7 @@ class Hands:
     def close(self) -> None:
         """Do nothing more by itself; for tests."""
         self._paste.cancel()
+        self._pasted.hide()
         self._resizing.close()
 
     def take(self, event: protocol.Key | protocol.Pointer | protocol.Text
@@ -194,6 +206,8 @@ class Hands:
         self._keyboard.keymap = self._vnc().keymap
         missing = self._paste.begin(client, text)
         if missing:
+            self._pasted.show(f'{missing} characters left out: they are on '
+                              'no key')
             self._log.say('paste', 'info', f'{self._name(client)}: {missing} '
                           'characters of its clipboard are on no key of the '
                           f'keymap {self._keyboard.keymap}: they are left '
@@ -237,6 +251,8 @@ class Hands:
         if _is(_PASTE_KEY, event) and text:
             self._begin_paste(event.session, text)
             return True
+        if _is(_PASTE_KEY, event) and text is not None:
+            self._pasted.show(_NOTHING_TO_PASTE)
         return False
 
     # -- control

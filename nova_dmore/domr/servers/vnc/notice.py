@@ -32,7 +32,6 @@ _BANNERS: dict[State | None, str] = {
     State.MIGRATING: 'being migrated: this console goes on',
 }
 _PASTING = 'pasting: Escape stops it'
-_CONTROLLED = 'one client types; Control+Alt+O: take over'
 _MARGIN = 8
 _BLANK_ROWS = 40
 
@@ -43,18 +42,22 @@ def blank(state: State | None) -> bytes:
     return drawing.draw(_LINES[state], protocol.BLANK_WIDTH, _BLANK_ROWS)
 
 
-def banner(state: State | None, pasting: bool, controlled: bool = False
-           ) -> str | None:
+def banner(state: State | None, pasting: bool, controlled: str | None = None,
+           pasted: str | None = None) -> str | None:
     """What is said over a picture, if anything.
 
     :param pasting: a clipboard is being typed
-    :param controlled: it is to be said that one client has control
+    :param controlled: that one client has control, if it is to be said
+    :param pasted: what a user is to know of what is pasted, if anything
     """
     if state in _BANNERS:
         return _BANNERS[state]
-    if controlled:
-        return _CONTROLLED
-    return _PASTING if pasting else None
+    if controlled is not None:
+        return controlled
+    texts = [pasted] if pasted is not None else []
+    if pasting:
+        texts.append(_PASTING)
+    return '; '.join(texts) or None
 
 
 def strip(text: str | None, width: int) -> tuple[bytes, int, int]:

@@ -9,6 +9,7 @@ from nova_dmore.domr import config as config_module
 from nova_dmore.domr.servers.vnc import control
 from nova_dmore.domr.servers.vnc import notice
 from nova_dmore.domr.servers.vnc import protocol
+from nova_dmore.domr.servers.vnc import shown
 from nova_dmore import wire
 from tests.unit.domr.servers.vnc import desktop_case
 
@@ -52,7 +53,7 @@ class ControlTest(desktop_case.Case):
 
     def _banner(self) -> bool:
         return self.sessions.drawn[1:] == notice.strip(
-            notice.banner(None, False, True), 64)
+            notice.banner(None, False, control._TEXT), 64)
 
     async def test_nobody_is_cut_and_the_last_one_types(self) -> None:
         self.assertEqual([], self.sessions.ended)
@@ -152,11 +153,11 @@ class ControlTest(desktop_case.Case):
     async def test_it_is_said_when_it_begins_and_who_types_in_vain(self
                                                                    ) -> None:
         self.assertTrue(self._banner())
-        with mock.patch.object(control, 'SHOWN_S', 0):
+        with mock.patch.object(shown, 'SHOWN_S', 0):
             self.press(_A)
             self.assertTrue(self._banner())
             async with asyncio.timeout(5):
-                while self.desktop._hands.is_controlled:
+                while self.desktop._hands.controlled:
                     await asyncio.sleep(0)
         self.press(_A, client=self.other)
         self.assertFalse(self._banner())

@@ -12,6 +12,7 @@ from nova_dmore.domr.servers.vnc import hands
 from nova_dmore.domr.servers.vnc import locks
 from nova_dmore.domr.servers.vnc import notice
 from nova_dmore.domr.servers.vnc import protocol
+from nova_dmore.domr.servers.vnc import shown
 from nova_dmore import wire
 from tests.unit.domr.servers.vnc import desktop_case
 
@@ -168,6 +169,36 @@ class DesktopTest(desktop_case.Case):
         self.press(_V, down=False)
         self.press(_V)     # what it held with it was let go
         self.assertEqual([(_V, True)], self.keys())
+
+    async def test_what_is_left_out_of_a_paste_is_said(self) -> None:
+        """A password that lacks a character is a wrong one."""
+        self.copy('p\u20acss\u4e2d')
+        with mock.patch.object(shown, 'SHOWN_S', 3600):
+            self.press(_CONTROL, _ALT, _V)
+        left_out = '2 characters left out: they are on no key'
+        self.assertEqual(self._banner(True, left_out),
+                         self.sessions.drawn[1:])
+        await self.pasted()
+        self.assertEqual('pss', self.typed())
+        self.assertEqual(self._banner(False, left_out),
+                         self.sessions.drawn[1:])
+        self.press(_V, _ALT, _CONTROL, down=False)
+        with mock.patch.object(shown, 'SHOWN_S', 0):
+            self.press(_CONTROL, _ALT, _V)
+        while self.sessions.drawn[2]:
+            await asyncio.sleep(0.01)
+
+    async def test_a_clipboard_that_cannot_be_pasted(self) -> None:
+        self.copy('')
+        self.press(_CONTROL, _ALT, _V)
+        self.assertEqual(
+            self._banner(False, 'nothing pasted: no text, or more than 10000 '
+                         'characters'), self.sessions.drawn[1:])
+        self.assertIn((_V, True), self.keys())      # it may be the guest's
+
+    @staticmethod
+    def _banner(pasting: bool, pasted: str) -> tuple[bytes, int, int]:
+        return notice.strip(notice.banner(None, pasting, pasted=pasted), 64)
 
     async def test_a_command_whose_key_is_held(self) -> None:
         """A client's keyboard repeats it, also when Control is up."""
