@@ -12,7 +12,7 @@ from nova_dmore.posix import libc
 #: The same on every architecture.
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 
-#: Per version of the interface from 1 on: the rights to files, and to TCP,
+#: Per version of Landlock's ABI, from 1 on: the rights to files, and to TCP,
 #: and the scopes, that it knows. Versions 7 and 8 added none.
 _KNOWN = ((13, 0, 0), (14, 0, 0), (15, 0, 0), (15, 2, 0), (16, 2, 0),
           (16, 2, 2), (16, 2, 2), (16, 2, 2), (17, 2, 2))

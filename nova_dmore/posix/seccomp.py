@@ -29,7 +29,7 @@ _FAIL = 0x00050000 | errno.EPERM
 _EQUAL, _MASKED_EQUAL = 4, 7
 _ON_OTHER_ARCHITECTURE = 2
 _NO_SUCH_CALL = -1
-#: The first level of libseccomp's interface at which a filter can end the
+#: libseccomp's first API level (seccomp_api_get) at which a filter can end the
 #: process, and not its thread alone.
 _API_KILL_PROCESS = 3
 

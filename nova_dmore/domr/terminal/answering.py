@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose terminal answers what the instance asks of terminals.
 
-One of all viewers does: who typed last before the instance asked. Each viewer
+One of all clients does: who typed last before the instance asked. Each client
 gets the question when it has room for it, so that is told by the offset of
 the question in the output, and not by who typed last when it is delivered.
 """
@@ -17,7 +17,7 @@ _CHANGES_MAX = 64
 
 
 class Answering:
-    """Tells which of all viewers of one console answers."""
+    """Tells which of all clients of one console answers."""
 
     def __init__(self) -> None:
         #: Offset from which on it answers, and client.

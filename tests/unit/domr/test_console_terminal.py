@@ -76,7 +76,7 @@ class TerminalTest(unittest.TestCase):
         self.assertEqual(modes + b'line\r\n', bytes(port.got[:len(modes) + 6]))
         self.assertIn('are missing here', port.told[-1])
 
-    def test_one_viewer_answers(self) -> None:
+    def test_one_client_answers(self) -> None:
         ports = [self.attach() for _ in range(3)]
         pipe = self.attach(terminal=False)
 
