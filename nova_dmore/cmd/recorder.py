@@ -26,7 +26,9 @@ def _make(directory: pathlib.Path) -> None:
             'recorder alone') from error
     if not os.access(directory, os.W_OK):
         raise exception.ConfigurationError(
-            f'[recorder] directory: {directory} is not this user\'s')
+            f'[recorder] directory: this user cannot write {directory}; run '
+            'this as the user of nova-dmore-hostd, and have the directory '
+            'belong to that user')
 
 
 def main() -> int:
@@ -44,7 +46,7 @@ def main() -> int:
         except BlockingIOError as error:
             raise exception.ConfigurationError(
                 f'[recorder] run_dir: another recorder runs for '
-                f'{given.run_dir}') from error
+                f'{given.run_dir}; one is enough for a host') from error
         this.run()
         return 0
     except (exception.ConfigurationError, OSError) as error:

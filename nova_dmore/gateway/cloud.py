@@ -156,7 +156,9 @@ class Cloud:
                     f'[gateway] management_network: {len(found)} networks '
                     f'are named {self._network!r}; give the id')
         raise exception.ConfigurationError(
-            f'[gateway] management_network: no network {self._network!r}')
+            f'[gateway] management_network: Neutron has no network '
+            f'{self._network!r}; name the one that [dmore] '
+            'management_network of nova-compute names')
 
     def _pages(self, service: adapter.Adapter, path: str, kind: str,
                make: Callable[[dict[str, Any]], _Made], **query: str

@@ -15,7 +15,8 @@ from nova_dmore import wire
 
 LOG = logging.getLogger(__name__)
 
-#: A pair has fewer files in any of its folders, of whatever release.
+#: How many files are removed from a folder of a pair at most: a pair of any
+#: release has fewer there, and what is more was put there by somebody else.
 _FILES_MAX = 32
 #: What cannot be removed of a folder is kept under a name that begins so.
 LEFT_OVER = '.left-over-'
@@ -63,7 +64,8 @@ class Folders:
         try:
             return self.keeper(instance) is not None
         except OSError as e:
-            LOG.warning('Left alone: %s', text.printable(e))
+            LOG.warning('Whether the keeper of %s lives is not known: %s',
+                        instance, text.printable(e))
             return False
 
     def is_earlier(self, instance: str) -> bool:
@@ -132,4 +134,5 @@ def _remove(folder: str) -> None:
             prefix=f'{LEFT_OVER}{os.path.basename(folder)}.',
             dir=os.path.dirname(folder))
         os.rename(folder, aside)
-        LOG.warning('There are files of others in %s', aside)
+        LOG.warning('What is not of this pair is left in %s: look at it, and '
+                    'remove it', aside)

@@ -79,7 +79,8 @@ def _user(name: str) -> pwd.struct_passwd:
                 else pwd.getpwnam(name))
     except KeyError as error:
         raise exception.ConfigurationError(
-            f'[hostd] compute_user: there is no user {name}') from error
+            f'[hostd] compute_user: there is no user {name}; name the one '
+            'that nova-compute runs as') from error
 
 
 def _group(name: str | None) -> int | None:
@@ -87,7 +88,8 @@ def _group(name: str | None) -> int | None:
         found = groups.group_id(name)
     except KeyError as error:
         raise exception.ConfigurationError(
-            f'[hostd] qemu_group: there is no group {name}') from error
+            f'[hostd] qemu_group: there is no group {name}; name one of the '
+            'user that QEMU runs as') from error
     if found is not None and os.geteuid() != 0 and (
             found not in (os.getegid(), *os.getgroups())):
         raise exception.ConfigurationError(

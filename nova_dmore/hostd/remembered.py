@@ -38,7 +38,9 @@ class Remembered:
             (self._state_dir / instance).touch(mode=0o600)
         except OSError as e:
             # The pair is as good without.
-            LOG.warning('Not remembered: %s', text.printable(e))
+            LOG.warning('After a boot of the host only Nova can start '
+                        'instance %s: [hostd] state_dir: %s', instance,
+                        text.printable(e))
 
     def forget(self, instance: str) -> None:
         """Its instance is not here any more, or does not run."""
@@ -47,7 +49,8 @@ class Remembered:
         try:
             (self._state_dir / instance).unlink(missing_ok=True)
         except OSError as e:
-            LOG.warning('Not forgotten: %s', text.printable(e))
+            LOG.warning('Instance %s is gone, and remembered all the same: '
+                        '[hostd] state_dir: %s', instance, text.printable(e))
 
     def instances(self) -> list[str]:
         """-> the uuids of the pairs, sorted."""

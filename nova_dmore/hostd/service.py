@@ -129,7 +129,8 @@ class Service:
                 if remembered.make_fifos(
                         instance, self._options.run_dir,
                         self._options.keeper.qemu_group):
-                    LOG.info('Instance %s can be started again', instance)
+                    LOG.info('Instance %s can be started, also without Nova',
+                             instance)
             except OSError as e:
                 LOG.warning('Instance %s cannot be started without Nova: %s',
                             instance, text.printable(e))
@@ -183,7 +184,11 @@ class Service:
         peer = room.Peer(pid, uid in self._options.compute)
         if uid not in self._options.clients or not room.has_room(
                 [each for each, _ in self._connections.values()], peer):
-            LOG.warning('Process %d of user %d is refused', pid, uid)
+            LOG.warning(
+                'Process %d of user %d is refused: %s', pid, uid,
+                'too many connections wait' if uid in self._options.clients
+                else 'only nova-compute ([hostd] compute_user), root and '
+                'keepers are answered')
             sock.close()
             return
         self._connections[sock] = peer, self._loop.call_later(
@@ -305,11 +310,12 @@ class Service:
         :raises ConnectionRefusedError: it is somebody else.
         """
         pid, _, _ = unix_connect.credentials(opened)
-        # One of an earlier release has listened before it was the process
-        # that it is.
+        # The kernel names the process that called listen(2). With a release
+        # that had no host service, that was not yet the keeper's own process.
         if pid != self._folders.keeper(instance) and not (
                 self._folders.is_earlier(instance)):
-            LOG.warning('Process %d listens in the place of a keeper', pid)
+            LOG.warning('Process %d listens in the place of the keeper of %s',
+                        pid, instance)
             raise ConnectionRefusedError
 
     def _end(self, sock: socket.socket, instance: str) -> None:

@@ -211,7 +211,8 @@ class Line:
         """
         if self._qemu.is_connected():
             raise peers.RefusedError('the serial port is connected')
-        LOG.info('The instance was started by 0.1: it has a socket')
+        LOG.info('The instance was started by release 0.1: its serial port '
+                 'is a socket')
         self._disconnect()
         self._watches.end()
         self._qemu.connect(sock)

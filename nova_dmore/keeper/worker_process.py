@@ -84,8 +84,8 @@ class WorkerProcess:
         except ValueError as e:
             answer, descriptors = {'error': str(e)}, []
         if answer is None or len(descriptors) != 1:
-            LOG.warning('No worker: %s', text.printable(
-                answer and answer.get('error')))
+            LOG.warning('The host service starts no worker: %s',
+                        text.printable(answer and answer.get('error')))
             self._ask_again()
             return
         sock, self.link, timer = self._asking

@@ -85,7 +85,9 @@ class Exporter:
             kept = figures.Kept()
             trouble = text.printable(e)
             if trouble != self._figures_trouble:
-                LOG.warning('%s is of no use: %s', self._figures_path, trouble)
+                LOG.warning('What nova-compute counts is missing in the '
+                            'metrics: %s is of no use: %s',
+                            self._figures_path, trouble)
             self._figures_trouble = trouble
         return kept
 

@@ -177,15 +177,17 @@ class Figures(Kept):
         try:
             os.rename(self._path, self._path + _ASIDE)
         except OSError as e:
-            LOG.warning('%s stays: %s', self._path, text.printable(e))
+            LOG.warning('%s is not put aside, and overwritten: %s', self._path,
+                        text.printable(e))
 
     def _write(self) -> None:
         """Whole or not at all. What is counted is no reason to fail."""
         folder, name = os.path.split(self._path)
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            # A name that nobody else has, and which is left behind by no more
-            # than an end in this moment.
+            # The file is written under another name, and renamed when it is
+            # whole. That name is left behind only if this process is killed
+            # in between.
             descriptor, scratch = tempfile.mkstemp(
                 dir=folder, prefix=f'{name}.')
             try:

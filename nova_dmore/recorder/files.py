@@ -26,8 +26,9 @@ LOG = logging.getLogger(__name__)
 
 #: How many files share the room of an instance, ...
 _SHARES = 4
-#: ... and how many there are at most: one whose bytes do not follow those
-#: before is begun, however small it is.
+#: ... and how many files there may be. Usually one begins when the last one is
+#: full; but one begins also where bytes are missing, however small the last
+#: one is.
 _FILES_MAX = 64
 #: Their names sort by the time at which they were begun.
 _NAME = re.compile(r'[0-9]{8}T[0-9]{6}\.[0-9]{3}Z\.cast')
@@ -45,6 +46,7 @@ class Files:
     :param clock: seconds since 1970.
     :raises OSError: it cannot be used.
 
+    :ivar folder: as given
     :ivar journal: which journal ``moved`` counts in; '' before the first
     :ivar moved: so many bytes of that have been dealt with
     :ivar told: number of the last gap report that was marked
@@ -52,7 +54,7 @@ class Files:
 
     def __init__(self, folder: pathlib.Path, most: int, host: str,
                  clock: Callable[[], float] = time.time) -> None:
-        self._folder = folder
+        self.folder = folder
         self._most = most
         self._host = host
         self._clock = clock
@@ -98,7 +100,7 @@ class Files:
         if not self._name:
             return
         try:
-            self._file = os.open(self._folder / self._name,
+            self._file = os.open(self.folder / self._name,
                                  os.O_WRONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return      # somebody has removed it
@@ -161,7 +163,7 @@ class Files:
             name = self._name
             self._name, self._size, self._began = before
             if name != self._name:
-                (self._folder / name).unlink(missing_ok=True)
+                (self.folder / name).unlink(missing_ok=True)
             self._open_again()
             raise
 
@@ -189,16 +191,16 @@ class Files:
                 f'.{milliseconds:03d}Z.cast')
         self._make_room()
         self._file = os.open(
-            self._folder / self._name,
+            self.folder / self._name,
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        text = cast.Header(self._began, self._folder.name, self._host,
+        text = cast.Header(self._began, self.folder.name, self._host,
                            offset).line()
         if before is not None and before != offset:
             text += cast.mark(0.0, missing(before, offset))
         return text
 
     def _make_room(self) -> None:
-        sizes = {path: path.stat().st_size for path in casts(self._folder)}
+        sizes = {path: path.stat().st_size for path in casts(self.folder)}
         total, removed = sum(sizes.values()), 0
         for path, size in sizes.items():
             if (total <= self._most - self._most // _SHARES
@@ -260,7 +262,8 @@ def prune(directory: pathlib.Path, older_than: float, live: set[str],
                 removed.append(name)
         except OSError as e:
             # It has files of others, say.
-            LOG.warning('Not removed: %s', channel_text.printable(e))
+            LOG.warning('Old recordings in %s are not removed: %s',
+                        directory / name, channel_text.printable(e))
     return removed
 
 

@@ -96,11 +96,15 @@ class Pair:
         try:
             return self._record(self.recording, is_last)
         except OSError as e:
-            LOG.warning('Not recorded now: %s', text.printable(e))
+            self._say_not_recorded(e)
             self._not_before = time.monotonic() + _TROUBLE_S
         except errors.JournalError as e:
-            LOG.warning('Not recorded now: %s', text.printable(e))
+            self._say_not_recorded(e)
         return False
+
+    def _say_not_recorded(self, why: Exception) -> None:
+        LOG.warning('Nothing can be recorded in %s now: %s',
+                    self._files.folder, text.printable(why))
 
     def _record(self, recording: wire.Recording, is_last: bool) -> bool:
         files = self._files

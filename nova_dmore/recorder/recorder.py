@@ -217,4 +217,5 @@ class Recorder:
                     time.time() - self._options.keep_s, set(self._known)):
                 LOG.info('What was recorded of %s is removed', instance)
         except OSError as e:
-            LOG.warning('Not removed: %s', text.printable(e))
+            LOG.warning('Old recordings are not removed: %s',
+                        text.printable(e))

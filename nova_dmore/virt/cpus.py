@@ -32,7 +32,7 @@ def of_domain_r(conf: 'cfg.ConfigOpts') -> frozenset[int] | None:
         if own & dedicated:
             raise exception.ConfigurationError(
                 f'[dmore] cpu_set: {_listed(own & dedicated)} are in '
-                '[compute] cpu_dedicated_set')
+                '[compute] cpu_dedicated_set; take them out of one of the two')
         return frozenset(own)
     shared = _parsed('[compute] cpu_shared_set', conf.compute.cpu_shared_set)
     if shared:
@@ -43,7 +43,7 @@ def of_domain_r(conf: 'cfg.ConfigOpts') -> frozenset[int] | None:
     if not rest:
         raise exception.ConfigurationError(
             '[dmore] cpu_set: not set, and [compute] cpu_dedicated_set leaves '
-            'no processor to Domain Rs')
+            'no processor to Domain Rs; take one out of it')
     return frozenset(rest)
 
 

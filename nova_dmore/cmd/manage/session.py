@@ -92,8 +92,9 @@ def _sessions(service: host_service.HostService, instance: str
     found = _client(service, instance).status().sessions
     if found is None:
         raise exception.ShadowAnswerError(
-            f'The process of instance {instance} is of an earlier release: '
-            'reload nova-dmore-hostd')
+            f'The shadow-device process of instance {instance} is of an '
+            'earlier release: "systemctl reload nova-dmore-hostd" gives it '
+            'the code of this one')
     return found
 
 

@@ -137,7 +137,7 @@ def _parse_line(path: str, number: int, line: str) -> tuple[int, bytes]:
         except ValueError as error:
             raise exception.ConfigurationError(
                 f'[dmore] secret_file: line {number} of {path} has an odd '
-                'number of hexadecimal digits') from error
+                'number of hexadecimal digits; a byte has two') from error
     return int(match[1]), _checked(path, f'line {number} of ', secret)
 
 
@@ -226,7 +226,8 @@ def read_authorized_keys(path: str | None) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise exception.ConfigurationError(
             f'[dmore] console_authorized_keys: {path} cannot be read '
-            f'({error})') from error
+            f'({error}); let the user of nova-compute read it, or unset the '
+            'option') from error
     for number, (_, is_usable) in enumerate(lines, 1):
         if not is_usable:
             raise exception.ConfigurationError(

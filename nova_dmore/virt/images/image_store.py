@@ -360,7 +360,9 @@ class ImageStore:
 
     def _no_cache(self, error: OSError) -> exception.ImageError:
         return exception.ImageError(
-            f'[dmore] image_cache_dir: {self._cache_dir}: {error.strerror}')
+            f'[dmore] image_cache_dir: {self._cache_dir}: {error.strerror}; '
+            'nova-compute\'s user has to be able to write it, and it needs '
+            'room for an image')
 
 
 def _is_just_used(when: float) -> bool:

@@ -137,7 +137,8 @@ class SwitchOver(threading.Thread):
             # The process may be gone for as long as the pre-copy takes, and
             # one warning is enough. A worker that is started again answers.
             if not self._has_warned:
-                LOG.warning('A stop cannot be seen: %s', text.printable(error),
+                LOG.warning('Whether the instance has stopped is not known '
+                            'now: %s', text.printable(error),
                             instance=self._co_migration.instance)
             self._has_warned = True
             self._instance_ended.wait(max(timeout_ms, _COPYING_WAIT_MS) / 1000)

@@ -43,4 +43,5 @@ class ManagementNetwork:
                     f'[dmore] management_network: {len(networks)} networks '
                     f'are named {self.name!r}; give the id')
         raise exception.ConfigurationError(
-            f'[dmore] management_network: no network {self.name!r}')
+            f'[dmore] management_network: Neutron has no network '
+            f'{self.name!r}; make it, or name another one')

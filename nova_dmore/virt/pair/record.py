@@ -266,7 +266,8 @@ def directory_error(record_dir: pathlib.Path | str, error: OSError
                     ) -> exception.ConfigurationError:
     """What is wrong with the directory of the records, for who set it."""
     return exception.ConfigurationError(
-        f'[dmore] record_dir: {record_dir}: {error.strerror}')
+        f'[dmore] record_dir: {record_dir}: {error.strerror}; it has to '
+        'belong to nova-compute\'s user, who has to be able to write it')
 
 
 def _names_in(folder: pathlib.Path) -> list[str]:

@@ -66,7 +66,8 @@ class ShadowProcesses:
         except OSError as error:
             raise exception.ConfigurationError(
                 f'[dmore] log_dir: {log_dir} cannot be made: '
-                f'{error.strerror}') from error
+                f'{error.strerror}; make it for nova-compute\'s user'
+            ) from error
         self._service.start(instance_uuid, arrives, self._large_regions())
 
     def has_large_region(self, instance_uuid: str) -> bool:
