@@ -14,8 +14,9 @@ from nova_dmore import wire
 
 #: Numbers are smaller: offsets and counts of 64 bits, and times.
 _NUMBER_MAX = 1 << 63
-#: An answer has as many gap reports, if it is a worker's of any release: those
-#: that it keeps, and for each stream one of those that gave way.
+#: How many gap reports a worker of any release tells at most: those that it
+#: keeps, and for each stream one that sums up those for which it had no
+#: room.
 _GAPS_MAX = wire.GAPS_MAX + len(wire.Stream)
 _SESSIONS_MAX = wire.SESSIONS_MAX * len(wire.SESSION_SERVERS)
 

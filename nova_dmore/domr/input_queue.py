@@ -83,8 +83,9 @@ class InputQueue:
         else:
             self._items.append(_Queued(client, data))
         self.flush()
-        # A held connection that is closed loses what it has not delivered,
-        # so only one that sends a lot is held.
+        # While a connection is held back, what it has sent lies in the
+        # kernel, and is lost if the client closes it. So only one that sends
+        # a lot is held back.
         if (self._waiting(client) > INPUT_LIMIT
                 or self._pieces(client) > PIECES_LIMIT):
             client.input_paused = True

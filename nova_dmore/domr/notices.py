@@ -13,9 +13,10 @@ from nova_dmore import wire
 #: So long a notice waits for the end of a control function or a character, in
 #: seconds.
 WAIT_S = 1.0
-#: More notices do not wait.
+#: How many notices may wait like that; what is more is not shown.
 _WAITING_MAX = 16
-#: Nor are more kept for a client that takes no output: the last ones count.
+#: How many notices are kept for a client that takes no output. The oldest give
+#: way to newer ones.
 _KEPT_MAX = 64
 
 #: What everybody is told whose console is recorded.

@@ -28,7 +28,8 @@ from nova_dmore.worker import worker
 
 LOG = logging.getLogger(__name__)
 
-#: Standard input and output, and the log, come before the first of the others.
+#: The number of the first descriptor that a child closes: those before it are
+#: standard input, standard output and standard error, which is the log.
 _FIRST = 3
 _DESCRIPTORS_MAX = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 

@@ -9,10 +9,12 @@ Pure functions.
 import dataclasses
 from collections.abc import Collection
 
-#: Of one process of nova-compute's user, which has threads, and of all.
+#: How many connections may wait for their request at a time: of one process
+#: of nova-compute's user (nova-compute connects from many threads), and of all
+#: processes of that user.
 OF_COMPUTE_MAX = 32
 OF_COMPUTES_MAX = 64
-#: Of one process of another user, and of all.
+#: The same for other users.
 OF_ANOTHER_MAX = 4
 OF_OTHERS_MAX = 32
 

@@ -15,8 +15,9 @@ from nova_dmore.image_builder import tree as tree_module
 MODULES = ('virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_rng', 'squashfs',
            'uio', 'nf_tables')
 IVSHMEM_MODULE = 'uio_ivshmem'
-#: Makes what is built in faster, and does not load where a processor lacks the
-#: instruction: named beside what is needed, and not needed.
+#: A module that modprobe lists among those that the others need, and that they
+#: can do without: it only makes a checksum faster, and cannot be loaded where
+#: the processor does not have the instruction for it.
 _OPTIONAL = 'crc32c-intel.ko'
 
 #: In the tree.

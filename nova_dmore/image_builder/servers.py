@@ -168,8 +168,9 @@ def _folder(package: str) -> pathlib.Path:
     if spec is None:
         raise ImportError(f'there is no {package}')
     path = pathlib.Path(spec.origin or '')
-    # A directory alone may have parts in several places, and a module alone
-    # may hide one of the same name.
+    # A directory without an __init__.py is a namespace package, whose parts
+    # may lie in several places; a module in one file may hide a directory of
+    # the same name.
     if not spec.submodule_search_locations or not path.is_file():
         raise ImportError(f'{package} is no directory with an __init__.py')
     return path.parents[1]

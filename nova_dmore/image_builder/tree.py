@@ -20,8 +20,9 @@ from nova_dmore.image_builder import steps
 SUITES: dict[str, tuple[str, ...]] = {
     'bookworm': (), 'trixie': ('openssl-provider-legacy',)}
 
-#: What Domain R has. Of the last ones only the libraries are wanted:
-#: ``root.make_root`` takes those that the programs link which are compiled.
+#: Packages of what is in Domain R. Of those that begin with "lib" only the
+#: libraries are wanted that the programs compiled here are linked with;
+#: ``root.make_root`` finds these.
 _CONTENT = ('linux-image-cloud-amd64', 'python3', 'python3-asyncssh',
             'busybox-static', 'libvncserver1', 'libmnl0', 'libnftnl11',
             'libseccomp2')
@@ -36,7 +37,8 @@ _TOOLS = ('binutils', 'coreutils', 'cpio', 'dash', 'diffutils', 'findutils',
 #: Where the machine's own apt says its mirror is.
 _APT_SOURCES = (pathlib.Path('/etc/apt/sources.list.d/debian.sources'),
                 pathlib.Path('/etc/apt/sources.list'))
-#: Packages of all releases fit into a tree in which these are one.
+#: Directories that are links into /usr, as Debian has them since release 12
+#: ("merged /usr"). Packages of older releases can be unpacked over them, too.
 _MERGED = ('bin', 'lib', 'lib32', 'lib64', 'libx32', 'sbin')
 #: Where in it something is made.
 _WORK = 'build'

@@ -79,10 +79,11 @@ class KeeperMessages:
     def _boots(self, begins: bool) -> None:
         pair = self._pair
         if begins:
-            # With a note to a successor: the keeper does not say it again.
+            # This also notes the boot for a worker that may follow this one:
+            # the keeper does not tell it a second time.
             pair.control.begin_boot()
-            # No worker may have been told of the reset, nor seen that there
-            # was no QEMU.
+            # It may be that no worker has heard of the reset itself, nor seen
+            # that there was no QEMU for a while.
             pair.devices.each(base.ShadowDevice.was_reset)
         pair.commands.heard(pair.serial.input.written)
         if begins:

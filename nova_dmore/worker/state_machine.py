@@ -189,7 +189,8 @@ class PairMachine:
 
     def broken(self, restarted: bool, now: float) -> list[Action]:
         """Domain R wrote what cannot be, or its guest started anew."""
-        # Where one is due already, a connection or a thaw has reported it.
+        # Where an epoch is due already, the loss was reported when it became
+        # due: by a new connection of Domain R, or at the end of a freeze.
         first = not self._epoch.is_due
         self._epoch.end_broken(now)
         actions = [Action.DOMAIN_R_LOST] if restarted and first else []

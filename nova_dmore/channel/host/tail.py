@@ -61,8 +61,9 @@ class Tail:
             self._journal.refresh()
             first = self._read_position()
             self._journal.refresh()
-            # The offsets are others after a change of both; bytes that come
-            # meanwhile change neither.
+            # Bytes that came between the two readings raised offset and count
+            # alike, so their difference is the same. If it is not, the stream
+            # was given other offsets meanwhile.
             second = self._read_position()
             if (first.offset is None) == (second.offset is None) and (
                     first.offset is None or second.offset is None

@@ -40,9 +40,9 @@ ENDED = 'an operator, or another user of this console, has ended this session'
 #: the instance boots: notices come beside the output, which waits elsewhere.
 TOLD_MAX = 1 << 14
 
-#: Room in the kernel for what waits for a client of the serial console, in
-#: what may wait in the process: it counts its own overhead too, and what is
-#: on its way.
+#: How many times as large the kernel's send buffer for a client of the serial
+#: console is as the buffer in this process: the kernel also counts its own
+#: overhead there, and what was sent and not acknowledged yet.
 _KERNEL_ROOM = 4
 
 # struct tcp_info of <linux/tcp.h>: tcpi_bytes_acked.

@@ -23,22 +23,25 @@ class Policy(enum.Enum):
 
 #: Control functions (CSI) of one final byte that only draw.
 _DRAWING = frozenset(b'@ABCDEFGHIJKLMPSTXZ`abdefgmrsu')
-#: Those that a letter or a sign before the final byte makes others, and that
-#: no terminal answers.
+#: Control functions that no terminal answers, of those with an intermediate
+#: byte (a blank or a sign right before the final byte): both bytes.
 _MARKED = frozenset({
     b' q', b' @', b' A', b'!p', b'"q', b'"p', b'$r', b'$t', b'$v', b'$x',
     b'$z', b'${', b'*x', b"'}", b"'~"})
-#: Private ones (with one of ``<=>?`` first) that no terminal answers.
+#: The same of private ones, which have one of ``<=>?`` first: first and final
+#: byte.
 _PRIVATE = frozenset({
     b'?h', b'?l', b'?J', b'?K', b'?s', b'?r', b'>m', b'<u', b'=u', b'>u'})
-#: Those without either; but of ``t`` only what changes the window.
+#: Final bytes of those with neither; but of ``t`` (window manipulation) only
+#: what changes the window.
 _PLAIN = _DRAWING | frozenset(b'hilt')
 #: Of ``t``: what makes it answer.
 _WINDOW_REPORTS = range(11, 22)
 #: ANSI modes that only concern drawing: insert, new line.
 _DRAWING_MODES = frozenset({4, 20})
-#: The same of DEC's private modes, with those of the mouse and of paste: they
-#: report what the user does, and a program that runs counts on them.
+#: The same of DEC's private modes. Those of the mouse and of bracketed paste
+#: are among them: with these the terminal reports what its user does, which a
+#: program that is running in the guest counts on.
 _DRAWING_DEC_MODES = frozenset({
     1, 5, 6, 7, 12, 25, 45, 47, 66, 69, 1000, 1002, 1003, 1005, 1006, 1007,
     1015, 1016, 1047, 1048, 1049, 2004})

@@ -33,8 +33,9 @@ LOG = logging.getLogger(__name__)
 #: longest of what it waits for, may take
 #: :data:`nova_dmore.virt.limited.IMAGE_S`.
 LOCK_S = 900.0
-#: The last events of a Domain R that was removed come before those of so many
-#: others.
+#: How many of the Domain Rs that were removed last are remembered. libvirt's
+#: last events of one come after its removal, but not so much later that as
+#: many others were removed meanwhile.
 _LATE_MAX = 1000
 
 

@@ -136,9 +136,10 @@ class Pairs(known.KnownPairs):
             # The instance may run: what it prints must not fill its FIFO.
             parts.attempt(self.shadows.start, record.instance_uuid)
             raise
-        # Or a destination asks for the secret before, and refuses the
-        # instance if that is gone. Not only if it was replaced just now:
-        # Nova may not have answered when it was.
+        # Nova has to know which secret is used now: a destination that still
+        # read the id of the one before would refuse the instance where that
+        # is gone. Nova is told also if the secret was not replaced just now,
+        # for it may not have answered when it was.
         if not self._note_secret(record.instance_uuid, record.secret_id):
             self.unnoted.add(record.instance_uuid)
         return record

@@ -83,7 +83,9 @@ class Keyboard:
         :returns: False if there is no such key
         """
         for each in self._suspended.pop(client, ()):
-            # What it lets go now would only be tapped: Super opens a menu.
+            # If the client comes back with the release of this very key, the
+            # key is not pressed again first: to press and let go a key alone
+            # may have a meaning (Super opens a menu).
             if down or each != (number or self._number_up(client, symbol)):
                 self._set(client, each, True)
         if 0 < number <= NUMBER_MAX:

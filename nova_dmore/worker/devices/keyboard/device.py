@@ -143,7 +143,8 @@ class InputDevice(base.ShadowDevice):
         """See :class:`base.ShadowDevice`: what waits was typed at what ran
         before, and QEMU has forgotten what its keyboard held."""
         self._was_reset = True
-        # What is on its way, or a Domain R that has yet to join, delays it.
+        # Noted for a successor: it is done when the command that is on its way
+        # was answered, and Domain R has joined.
         self._context.note()
         self._room.forget()
         self.pump()

@@ -45,12 +45,15 @@ class Held:
         self.buttons: int = kept['buttons']
         self._owed_keys = frozenset(kept['owed_keys'])
         self._owed_buttons: int = kept['owed_buttons']
-        #: Which start of Domain R the rest is held by; None: not known yet.
+        #: The incarnation of Domain R whose clients hold what is down and not
+        #: owed; None: not known yet.
         self._holder: int | None = kept['holder']
-        #: Id of a command that was on its way when another one came: it
-        #: counts for no event of that one's stream.
+        #: Id of a QMP command that was on its way when another Domain R took
+        #: the place of the one that it was given for. When QEMU answers it,
+        #: no event of the new one's stream counts as taken.
         self._uncounted: int | None = kept['uncounted']
-        #: Keys whose press was dropped, too: they are not down.
+        #: Keys that were pressed and let go in what was dropped: they are not
+        #: down.
         self._in_vain: set[int] = set()
         # The source's buttons, or its keys, may come yet.
         self._buttons_may_come = self._keys_may_come = False
