@@ -5,6 +5,7 @@ import pathlib
 import threading
 
 import fixtures
+from neutronclient.common import exceptions as neutron_exceptions
 
 from nova_dmore import exception
 from nova_dmore.virt.care import watch
@@ -164,7 +165,7 @@ class DeleteTest(base.TestCase):
 
     def test_neutron_is_away(self):
         self.neutron_for_domain_r.client.list_ports.side_effect = (
-            base.fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
         self._delete_server(self.server)
         self.assertIsNone(self.domain_r(self.server))
         self.assertEqual(set(), self.shadow.alive)

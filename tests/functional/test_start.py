@@ -4,6 +4,7 @@
 import time
 
 import fixtures
+from neutronclient.common import exceptions as neutron_exceptions
 from nova.console import serial
 from nova.tests.functional.api import client
 from nova.virt.libvirt import driver as libvirt_driver
@@ -29,7 +30,7 @@ class StartTestCase(base.TestCase):
         self.list_ports = self.neutron_for_domain_r.client.list_ports
         self.answer = self.list_ports.side_effect
         self.list_ports.side_effect = (
-            base.fakes.neutron_exceptions.ConnectionFailed(reason='refused'))
+            neutron_exceptions.ConnectionFailed(reason='refused'))
 
     def neutron_comes_back(self):
         self.list_ports.side_effect = self.answer
