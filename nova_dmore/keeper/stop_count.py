@@ -32,8 +32,9 @@ class StopCount:
         self._moves = moves
         self._qemu = qemu
         self._tell = tell
-        #: The last COUNT of this stop.
-        self._count: messages.Message | None = None
+        #: Each COUNT of this stop: what may have come twice, or not at all,
+        #: is in one of them alone.
+        self._counts: list[messages.Message] = []
         #: When QEMU said that its guest stands still.
         self.stopped_at = -math.inf
         #: When QEMU said that it saves its state; None: it has not.
@@ -41,17 +42,18 @@ class StopCount:
 
     def forget(self) -> None:
         """What was counted is of no use any more, if anything was."""
-        self._count = self.saving_at = None
+        self._counts = []
+        self.saving_at = None
 
     @property
     def is_told(self) -> bool:
         """Whether the worker was told of this stop."""
-        return self._count is not None
+        return bool(self._counts)
 
     @property
     def is_final(self) -> bool:
         """Whether it was told what holds once the state is saved."""
-        return self._count is not None and bool(self._count['final'])
+        return any(each['final'] for each in self._counts)
 
     @property
     def saving(self) -> str | None:
@@ -79,7 +81,7 @@ class StopCount:
         """
         counts = self._moves.counts(
             self._qemu.unread(), self.stopped_at, self.saving_at,
-            None if self._count is None else self._count['unread'])
+            self._counts[-1]['unread'] if self._counts else None)
         fields = {
             'output': output,
             'unread': counts.unread_in_state, 'final': is_final,
@@ -87,10 +89,11 @@ class StopCount:
         if counts.read_after_saving:        # next to never
             fields['read_late'] = counts.read_after_saving
         LOG.info('Serial port: %s', fields)
-        self._count = {'type': messages.ToWorker.COUNT, **fields}
-        self.repeat()
+        self._counts.append({'type': messages.ToWorker.COUNT, **fields})
+        self._tell(self._counts[-1], ())
 
     def repeat(self) -> None:
-        """Tell a worker, too, what was told last."""
-        if self._count is not None:
-            self._tell(self._count, ())
+        """Tell a new worker all that was told of this stop: the last one need
+        not have heard any of it."""
+        for each in self._counts:
+            self._tell(each, ())

@@ -128,6 +128,12 @@ ROOM_UNHEARD = [world_module.Plan(
     is_heard=False, gap=1e-4), MOVES]
 
 
+#: Both counts of a stop are told while there is no worker that hears them.
+TOLD_NOBODY = [world_module.Plan(scripts(
+    first=[('print', 5000), ('hold up', None)], save=[('kill', '')],
+    complete=[('QEMU', 1)], arrive=[('kill', 'read')]))]
+
+
 class ExactlyOnceTest(unittest.TestCase):
 
     @examples.settings(200)
@@ -135,6 +141,7 @@ class ExactlyOnceTest(unittest.TestCase):
     @hypothesis.example(READ_UNHEARD, 0.0)
     @hypothesis.example(COUNTED_UNHEARD, 0.0)
     @hypothesis.example(ROOM_UNHEARD, 0.0)
+    @hypothesis.example(TOLD_NOBODY, 0.0)
     @hypothesis.given(strategies.lists(PLANS, min_size=1, max_size=3),
                       strategies.sampled_from((0.0, 0.0, 2e-5, 0.004)))
     def test_each_byte_once(self, plans, rest_s):
@@ -159,12 +166,12 @@ class ReadsOn(line.Line):
     """A keeper that goes on reading after the stop."""
 
     def _move_output(self):
-        if self.gate is line.Gate.HELD and self._count is None:
+        if self.gate is line.Gate.HELD and not self._count.is_told:
             self._allowed = 1 << 16
         super()._move_output()
 
     def _watch(self):
-        if self.gate is line.Gate.HELD and self._count is None:
+        if self.gate is line.Gate.HELD and not self._count.is_told:
             self._allowed = 1 << 16
         super()._watch()
 
@@ -200,9 +207,8 @@ class Remembers(line.Line):
     """A keeper to which the count of one stop is good for the next."""
 
     def _enter(self, gate):
-        count = self._count
-        super()._enter(gate)
-        self._count = count
+        with mock.patch.object(self._count, 'forget'):
+            super()._enter(gate)
 
 
 #: Bytes came twice, or it is not sure that none did, or nobody knows.
