@@ -83,9 +83,9 @@ def _bring_up_to_date(config: pathlib.Path, store: store_module.Store,
     def asked(index: index_module.Index, now: float) -> index_module.Index:
         cloud = cloud_module.Cloud(given, limit_s)
         # First these: the instances that they are of are known then.
-        addresses = cloud.addresses()
+        there = cloud.consoles()
         return index_module.updated(
-            index, now, given.ssh_port, addresses,
+            index, now, given.ssh_port, there,
             cloud.changed(index.since(now)), cloud.keys_of)
 
     def refresh(index: index_module.Index) -> index_module.Index:

@@ -6,6 +6,7 @@ tells of an instance besides its user and key pair, its user may have written.
 """
 
 import datetime
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ from nova_dmore.gateway import options
 #: As nova-compute makes the ports (nova_dmore.virt.network.address).
 DEVICE_OWNER = 'compute:dmore'
 DEVICE_PREFIX = 'domr-'
+#: What their descriptions say (nova_dmore.virt.network.key_mark).
+_KEY = re.compile('console-key-sha256:([0-9a-f]{64})')
 #: Key pairs of another user, in pages.
 _MICROVERSION = '2.35'
 _PAGE = 1000
@@ -100,8 +103,8 @@ class Cloud:
             service_type='network', min_version='2', max_version='2.latest',
             **common)
 
-    def addresses(self) -> dict[str, str]:
-        """The addresses of the consoles, by instance.
+    def consoles(self) -> dict[str, index.Console]:
+        """The consoles, by instance.
 
         On the management network, and of the operator's project alone: users
         may give ports of their own any name and owner.
@@ -188,11 +191,15 @@ class Cloud:
             query['marker'] = last
 
 
-def _console(port: dict[str, Any]) -> tuple[str, str] | None:
-    """Instance and address; None if it is no port of a pair, or has none."""
+def _console(port: dict[str, Any]) -> tuple[str, index.Console] | None:
+    """Instance and console; None if it is no port of a pair, or has no
+    address."""
+    told = _KEY.search(port.get('description') or '')
     try:
         return (consoles.instance(
                     port['device_id'].removeprefix(DEVICE_PREFIX)),
-                consoles.address(port['fixed_ips'][0]['ip_address']))
+                index.Console(
+                    consoles.address(port['fixed_ips'][0]['ip_address']),
+                    told and told[1]))
     except (ValueError, IndexError):
         return None

@@ -11,8 +11,11 @@ import fixtures
 from nova import context
 from nova.tests.functional.api import client
 
+from nova_dmore.gateway import index
+from nova_dmore.virt.network import key_mark
 from tests.functional import base
 from tests.functional import operations
+from tests.unit.gateway import fakes
 
 
 class HostTest(operations.TestCase):
@@ -122,6 +125,29 @@ class HostTest(operations.TestCase):
                 self.server, '155d900f-4e14-4e4c-a73d-069cbf4541e6')
         (record,) = self.driver('c1')._pairs.records.all()
         self.assertIsNone(record.evacuated_at)      # no host was lost
+
+    def test_rebuild_with_another_key_pair_of_the_same_name(self):
+        """The port tells which one Domain R lets in, by what Nova shows of
+        it."""
+        self.api.microversion = '2.54'
+        for number in (1, 2):
+            self.api.post_keypair({'keypair': {
+                'name': 'mine', 'public_key': f'{fakes.key(number)} me'}})
+            self.notifier.reset()
+            self.api.post_server_action(self.server['id'], {'rebuild': {
+                'imageRef': '155d900f-4e14-4e4c-a73d-069cbf4541e6',
+                'key_name': 'mine'}})
+            self.notifier.wait_for_versioned_notifications(
+                'instance.rebuild.end')
+            self._wait_for_state_change(self.server, 'ACTIVE')
+            (shown,) = self.api.api_get('/os-keypairs').body['keypairs']
+            text = shown['keypair']['public_key']
+            self.assertIn(fakes.key(number), text)
+            self.assertEqual(
+                index.digest_of(text),
+                self.assert_pair(self.server)['description'].removeprefix(
+                    key_mark.PREFIX))
+            self.api.delete_keypair('mine')
 
     def test_rebuild_with_an_image_that_opts_out_and_back(self):
         image = self.make_guest_image(dmore_domain_r='disabled')

@@ -19,6 +19,7 @@ from nova_dmore import exception
 from nova_dmore.virt import limited
 from nova_dmore.virt.network import address as address_module
 from nova_dmore.virt.network import binding
+from nova_dmore.virt.network import key_mark
 from nova_dmore.virt.network import management_network
 from nova_dmore.virt.network import new_port
 from nova_dmore.virt import service_errors
@@ -68,7 +69,8 @@ class AddressBook:
             return self._network.find(self._client())
 
     def ensure(self, instance_uuid: str, host: str,
-               like: Address | None = None, ip: str | None = None) -> Address:
+               like: Address | None = None, ip: str | None = None,
+               mark: str | None = None) -> Address:
         """The instance's port, bound to ``host``; created if there is none.
 
         Called when a pair is made or rebuilt on ``host``.
@@ -77,13 +79,17 @@ class AddressBook:
             be had.
         :param ip: the address alone that it had before, where no more is
             known.
+        :param mark: which key Domain R lets in
+            (:func:`nova_dmore.virt.network.key_mark.of`); None: what the port
+            says of it stays.
         """
         with neutron_errors(f'the port of {device_id(instance_uuid)}'):
             client = self._client()
             port = self._find(client, instance_uuid)
             is_new = port is None
             if port is None:
-                port = self._create(client, instance_uuid, host, like)
+                port = self._create(
+                    client, instance_uuid, host, like, mark or '')
             elif port['binding:host_id'] != host:
                 port = self._move(client, port, host)
             elif not binding.is_bound(port):
@@ -91,7 +97,7 @@ class AddressBook:
                 port = binding.bind(client, port['id'], host)
             network = client.show_network(port['network_id'])['network']
             if not is_new:
-                self._mend_if_possible(client, port, network)
+                self._mend_if_possible(client, port, network, mark)
             binding.check_bound(port, host)
             return address_module.of_port(
                 client, port, network, ip if like is None else like.ip)
@@ -295,8 +301,8 @@ class AddressBook:
             and instance_of(port) is not None]
 
     def _mend_if_possible(self, client: 'neutron.ClientWrapper',
-                          port: dict[str, Any], network: dict[str, Any]
-                          ) -> None:
+                          port: dict[str, Any], network: dict[str, Any],
+                          mark: str | None) -> None:
         """Its pair does not wait for what can be done later."""
         try:
             self._security.mend(client, port, network)
@@ -304,9 +310,12 @@ class AddressBook:
             LOG.warning('Port %(id)s of a Domain R keeps the security groups '
                         'that it has: %(error)s',
                         {'id': port['id'], 'error': error})
+        if mark is not None:
+            key_mark.write(client, port, mark)
 
     def _create(self, client: 'neutron.ClientWrapper', instance_uuid: str,
-                host: str, like: Address | None) -> dict[str, Any]:
+                host: str, like: Address | None, mark: str
+                ) -> dict[str, Any]:
         network = self._network.find(client)
         port = {
             'network_id': network['id'],
@@ -315,6 +324,7 @@ class AddressBook:
             'device_owner': address_module.DEVICE_OWNER,
             'admin_state_up': True,
             'binding:host_id': host,
+            'description': mark,
         }
         if network.get('dns_domain'):
             # Where users find a console whose address nobody tells them.

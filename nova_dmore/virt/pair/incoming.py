@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nova_dmore import exception
 from nova_dmore.virt import consoles
+from nova_dmore.virt.network import key_mark
 from nova_dmore.virt.pair import parts
 from nova_dmore.virt.pair import record as record_module
 from nova_dmore.virt.pair import renewable
@@ -149,7 +150,8 @@ class IncomingPairs(renewable.RenewablePairs):
             try:
                 record = dataclasses.replace(
                     record, incoming=False, address=self.addresses.ensure(
-                        record.instance_uuid, self.host, record.address))
+                        record.instance_uuid, self.host, record.address,
+                        mark=key_mark.of(record.key_data)))
                 self.claim(record.instance_uuid)
                 self._save(record)
                 self._restart(record)

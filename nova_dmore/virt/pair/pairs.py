@@ -16,6 +16,7 @@ from oslo_log import log as logging
 
 from nova_dmore.channel import text
 from nova_dmore import exception
+from nova_dmore.virt.network import key_mark
 from nova_dmore.virt.network import wired
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import kernel_log
@@ -93,7 +94,8 @@ class Pairs(known.KnownPairs):
             address = self.addresses.ensure(
                 instance.uuid, self.host,
                 None if before is None else before.address,
-                announcement.address_of(instance))
+                announcement.address_of(instance),
+                key_mark.of(instance.key_data))
             record = record_module.PairRecord(
                 instance_uuid=instance.uuid,
                 instance_name=instance.display_name or instance.name,
@@ -229,7 +231,8 @@ class Pairs(known.KnownPairs):
             if not locked or record is None or record.incoming:
                 return None
             address = self.addresses.ensure(
-                instance_uuid, self.host, record.address)
+                instance_uuid, self.host, record.address,
+                mark=key_mark.of(record.key_data))
             if address.port_id == record.address.port_id:
                 return None
             if address.ip != record.address.ip:

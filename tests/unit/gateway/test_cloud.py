@@ -13,6 +13,7 @@ from nova_dmore.gateway import cloud
 from nova_dmore.gateway import index
 from nova_dmore.gateway import options
 from nova_dmore.virt.network import address
+from nova_dmore.virt.network import key_mark
 from tests.unit.gateway import fake_cloud
 from tests.unit.gateway import fakes
 
@@ -43,6 +44,10 @@ class CloudTest(base.BaseTestCase):
         self.assertEqual(address.device_id(fakes.WEB),
                          cloud.DEVICE_PREFIX + fakes.WEB)
 
+    def _addresses(self, **given):
+        return {name: console.address
+                for name, console in self._cloud(**given).consoles().items()}
+
     def test_addresses(self):
         self.there['ports'] = [
             fake_cloud.port(fakes.WEB, '192.0.2.5'),
@@ -50,19 +55,36 @@ class CloudTest(base.BaseTestCase):
             fake_cloud.port(fakes.OTHERS, '192.0.2.6')]
         self.assertEqual(
             {fakes.WEB: '192.0.2.5', fakes.MAIL: '2001:db8::5',
-             fakes.OTHERS: '192.0.2.6'}, self._cloud().addresses())
+             fakes.OTHERS: '192.0.2.6'}, self._addresses())
         pages = [query for path, query, _version in self.fake.requests
                  if path == '/network/v2.0/ports']
         self.assertEqual(2, len(pages))
         self.assertEqual([fake_cloud.NETWORK], pages[0]['network_id'])
         self.assertEqual(['compute:dmore'], pages[0]['device_owner'])
 
+    def test_which_key_a_console_lets_in(self):
+        """As nova-compute writes it, among what an operator has written."""
+        text = f'{fakes.key(1)} \u00e4'
+        described = key_mark.description('ask Bob', key_mark.of(text))
+        self.there['ports'] = [
+            {**fake_cloud.port(fakes.WEB, '192.0.2.5'),
+             'description': described},
+            {**fake_cloud.port(fakes.MAIL, '192.0.2.6'),
+             'description': None},
+            {**fake_cloud.port(fakes.OTHERS, '192.0.2.7'),
+             'description': 'console-key-sha256:no'}]
+        self.assertEqual(
+            {fakes.WEB: index.digest_of(text), fakes.MAIL: None,
+             fakes.OTHERS: None},
+            {name: console.digest
+             for name, console in self._cloud().consoles().items()})
+
     def test_ports_of_users_are_none(self):
         self.there['ports'] = [
             fake_cloud.port(fakes.WEB, '192.0.2.66', 'of-a-user'),
             fake_cloud.port(fakes.WEB, '192.0.2.5'),
             fake_cloud.port(fakes.WEB, '192.0.2.66', project='of-a-user')]
-        self.assertEqual({fakes.WEB: '192.0.2.5'}, self._cloud().addresses())
+        self.assertEqual({fakes.WEB: '192.0.2.5'}, self._addresses())
 
     def test_ports_that_are_of_no_pair(self):
         odd = fake_cloud.port(fakes.WEB, '192.0.2.5')
@@ -70,20 +92,20 @@ class CloudTest(base.BaseTestCase):
             fake_cloud.port('-oProxyCommand=id', '192.0.2.5'),
             fake_cloud.port(fakes.MAIL, '127.0.0.1'),
             {**odd, 'fixed_ips': []}]
-        self.assertEqual({}, self._cloud().addresses())
+        self.assertEqual({}, self._addresses())
 
     def test_the_network_by_its_id(self):
         self.there['ports'] = [fake_cloud.port(fakes.WEB, '192.0.2.5')]
         self.assertEqual(
             {fakes.WEB: '192.0.2.5'},
-            self._cloud(management_network=fake_cloud.NETWORK).addresses())
+            self._addresses(management_network=fake_cloud.NETWORK))
 
     def test_no_network_or_two(self):
         self.assertRaises(exception.ConfigurationError,
-                          self._cloud(management_network='x').addresses)
+                          self._cloud(management_network='x').consoles)
         self.there['networks'] *= 2
         self.assertRaises(exception.ConfigurationError,
-                          self._cloud().addresses)
+                          self._cloud().consoles)
 
     def test_instances(self):
         self.there['servers'] = [
@@ -118,15 +140,15 @@ class CloudTest(base.BaseTestCase):
         self.assertRaises(exception.ConfigurationError, self._cloud,
                           auth_type='')
         self.assertRaises(exception.ServiceAwayError,
-                          self._cloud(password='other').addresses)
+                          self._cloud(password='other').consoles)
 
     def test_nobody_is_there(self):
         self.assertRaises(exception.ServiceAwayError,
-                          self._cloud(auth_url='http://127.0.0.1:1').addresses)
+                          self._cloud(auth_url='http://127.0.0.1:1').consoles)
 
     def test_no_answer_within_the_limit(self):
         self.assertRaises(exception.ServiceAwayError,
-                          self._cloud(limit_s=0.0).addresses)
+                          self._cloud(limit_s=0.0).consoles)
 
     def test_keystone_takes_connections_and_does_not_answer(self):
         """The process would have the others' lock for ever."""
@@ -135,7 +157,7 @@ class CloudTest(base.BaseTestCase):
             begun = time.monotonic()
             self.assertRaises(
                 exception.ServiceAwayError,
-                self._cloud(limit_s=0.5, auth_url=where).addresses)
+                self._cloud(limit_s=0.5, auth_url=where).consoles)
             self.assertLess(time.monotonic() - begun, 5)
 
     def test_answers_that_are_none(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway knows, and how it learns it."""
 
+import json
 import uuid
 
 from oslotest import base
@@ -30,9 +31,14 @@ class IndexTest(base.BaseTestCase):
         self.asked.append(user)
         return self.pairs.get(user, {})
 
-    def _updated(self, before, changed, now=NOW, addresses=None):
+    def _updated(self, before, changed, now=NOW, addresses=None,
+                 lets_in=None):
+        """:param lets_in: by instance, what its port tells of its key"""
         return index.updated(
-            before, now, 22, ADDRESSES if addresses is None else addresses,
+            before, now, 22, {
+                name: index.Console(address, (lets_in or {}).get(name))
+                for name, address in (
+                    ADDRESSES if addresses is None else addresses).items()},
             changed, self._keys_of)
 
     def _first(self):
@@ -113,6 +119,93 @@ class IndexTest(base.BaseTestCase):
         self.assertEqual({}, _reached(found, fakes.key(1)))
         self.assertEqual({fakes.WEB: '192.0.2.5'},
                          _reached(found, fakes.key(4)))
+
+    def _tells(self, text):
+        return {fakes.WEB: index.digest_of(text)}
+
+    def test_rebuilt_with_another_key_pair_of_the_same_name(self):
+        old, new = self.pairs['ann']['laptop'], f'{fakes.key(4)} ann@new'
+        first = self._updated(index.Index(), [
+            (fakes.WEB, index.Server('ann', 'laptop'))],
+            lets_in=self._tells(old))
+        self.pairs['ann']['laptop'] = new
+        changed = [(fakes.WEB, index.Server('ann', 'laptop'))]
+        # Nova's API has begun with it, and Domain R is the one before.
+        found = self._updated(first, changed, NOW + 20,
+                              lets_in=self._tells(old))
+        self.assertEqual({fakes.WEB: '192.0.2.5'},
+                         _reached(found, fakes.key(1)))
+        # Nova tells of no change any more when Domain R has the new one.
+        found = self._updated(index.from_json(index.to_json(found)), [],
+                              NOW + 40, lets_in=self._tells(new))
+        self.assertEqual({}, _reached(found, fakes.key(1)))
+        self.assertEqual({fakes.WEB: '192.0.2.5'},
+                         _reached(found, fakes.key(4)))
+
+    def test_what_the_port_tells_counts_and_the_name_does_not(self):
+        """Seen for the first time when the name is another key's."""
+        old = self.pairs['ann']['laptop']
+        self.pairs['ann'] = {'laptop': fakes.key(4), 'as it was': old}
+        found = self._updated(index.Index(), [
+            (fakes.WEB, index.Server('ann', 'laptop'))],
+            lets_in=self._tells(old))
+        self.assertEqual({fakes.WEB: '192.0.2.5'},
+                         _reached(found, fakes.key(1)))
+        self.assertEqual({}, _reached(found, fakes.key(4)))
+
+    def test_one_that_is_gone_is_sought_once(self):
+        found = self._updated(index.Index(), [
+            (fakes.WEB, index.Server('ann', 'laptop'))],
+            lets_in=self._tells('one that nobody knows'))
+        self.assertEqual({}, found.by_key())
+        self.asked.clear()
+        self._updated(found, [], NOW + 20,
+                      lets_in=self._tells('one that nobody knows'))
+        self.assertEqual([], self.asked)
+
+    def test_to_be_rebuilt_with_another_name(self):
+        """It is as before until its Domain R has that one."""
+        old = self.pairs['ann']['laptop']
+        self.pairs['ann']['desktop'] = fakes.key(4)
+        first = self._updated(index.Index(), [
+            (fakes.WEB, index.Server('ann', 'laptop'))],
+            lets_in=self._tells(old))
+        del self.pairs['ann']['laptop']
+        found = self._updated(first, [
+            (fakes.WEB, index.Server('ann', 'desktop'))], NOW + 20,
+            lets_in=self._tells(old))
+        self.assertEqual({fakes.WEB: '192.0.2.5'},
+                         _reached(found, fakes.key(1)))
+        found = self._updated(found, [], NOW + 40,
+                              lets_in=self._tells(fakes.key(4)))
+        self.assertEqual({fakes.WEB: '192.0.2.5'},
+                         _reached(found, fakes.key(4)))
+        self.assertEqual({}, _reached(found, fakes.key(1)))
+
+    def test_rebuilt_without_a_key_pair(self):
+        first = self._updated(index.Index(), [
+            (fakes.WEB, index.Server('ann', 'laptop'))],
+            lets_in=self._tells(self.pairs['ann']['laptop']))
+        changed = [(fakes.WEB, index.Server('ann', None))]
+        found = self._updated(
+            first, changed, NOW + 20,
+            lets_in=self._tells(self.pairs['ann']['laptop']))
+        self.assertEqual({}, self._updated(found, [], NOW + 40).by_key())
+
+    def test_what_an_earlier_release_knew(self):
+        """Its file has no digests; the key pair may be gone."""
+        fields = json.loads(index.to_json(self._first()))
+        fields['version'] = 2
+        for name in fields['servers']:
+            fields['servers'][name].pop()
+        before = index.from_json(json.dumps(fields))
+        old = self.pairs['ann'].pop('laptop')
+        for lets_in in (None, self._tells(old)):
+            found = self._updated(before, [
+                (fakes.WEB, index.Server('ann', 'laptop'))], NOW + 20,
+                lets_in=lets_in)
+            self.assertEqual({fakes.WEB: '192.0.2.5'},
+                             _reached(found, fakes.key(1)))
 
     def test_deleted(self):
         found = self._updated(self._first(), [(fakes.WEB, None)], NOW + 20)

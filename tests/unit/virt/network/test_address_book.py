@@ -11,6 +11,7 @@ from nova import exception as nova_exception
 from nova_dmore import exception
 from nova_dmore.virt.network import address
 from nova_dmore.virt.network import address_book
+from nova_dmore.virt.network import key_mark
 from tests.unit.virt import fake_neutron
 from tests.unit.virt import fakes
 
@@ -67,6 +68,24 @@ class EnsureTest(BookTestCase):
         self.assertEqual(made, self.book.ensure(fakes.UUID, 'c1'))
         self.neutron.client.create_port.assert_called_once()
         self.neutron.client.update_port.assert_not_called()
+
+    def test_which_key_it_lets_in(self):
+        self.book.ensure(fakes.UUID, 'c1', mark=key_mark.of('a key'))
+        self.assertEqual(key_mark.of('a key'), self._port()['description'])
+        self.book.ensure(fakes.UUID, 'c1', mark=key_mark.of('a key'))
+        self.book.ensure(fakes.UUID, 'c1')
+        self.neutron.client.update_port.assert_not_called()
+        self.book.ensure(fakes.UUID, 'c1', mark=key_mark.of('another'))
+        self.assertEqual(key_mark.of('another'), self._port()['description'])
+        self.book.ensure(fakes.UUID, 'c1', mark=key_mark.of(None))
+        self.assertEqual('', self._port()['description'])
+
+    def test_which_key_it_lets_in_cannot_be_written(self):
+        made = self.book.ensure(fakes.UUID, 'c1')
+        self.neutron.client.update_port.side_effect = (
+            neutron_exceptions.Forbidden)
+        self.assertEqual(made, self.book.ensure(
+            fakes.UUID, 'c1', mark=key_mark.of('a key')))
 
     def test_bound_to_another_host(self):
         self.book.ensure(fakes.UUID, 'c1')

@@ -7,6 +7,7 @@ import fixtures
 from lxml import etree
 
 from nova_dmore import exception
+from nova_dmore.virt.network import key_mark
 from nova_dmore.virt.pair import announcement
 from nova_dmore.virt.pair import domain_r
 from tests.unit.virt import fake_host
@@ -54,6 +55,21 @@ class EnsureTest(fake_host.HostTestCase):
         self.assertEqual([], self.shadow.log)
         self.assertIs(domain, self.libvirt.domains[self.domr])
         self.assertEqual(1, len(self.neutron.ports))
+
+    def test_the_port_tells_which_key_it_lets_in(self):
+        self._ensure(key_data='a key')
+        (port,) = self.neutron.ports.values()
+        self.assertEqual(key_mark.of('a key'), port['description'])
+        # As for a rebuild.
+        self.pairs.remove(fakes.UUID, delete_address=False)
+        self._ensure(key_data='another')
+        (port,) = self.neutron.ports.values()
+        self.assertEqual(key_mark.of('another'), port['description'])
+        # And where somebody has deleted the port.
+        self.neutron.ports.clear()
+        self.pairs.replace_port(fakes.UUID)
+        (port,) = self.neutron.ports.values()
+        self.assertEqual(key_mark.of('another'), port['description'])
 
     def test_after_a_restart_of_nova_compute(self):
         record = self._ensure()
