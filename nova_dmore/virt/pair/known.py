@@ -198,21 +198,11 @@ class KnownPairs:
             self._forget_removed()
         if record.incoming:
             self._stays[record.instance_uuid] += 1
-        with self._record_errors():
-            self.records.save(record)
+        self.records.save(record)
 
     def _forget(self, instance_uuid: str) -> None:
         self._stays[instance_uuid] += 1
-        with self._record_errors():
-            self.records.forget(instance_uuid)
-
-    @contextlib.contextmanager
-    def _record_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise record_module.directory_error(
-                self._conf.dmore.record_dir, error) from error
+        self.records.forget(instance_uuid)
 
     def _forget_removed(self) -> None:
         for domain, instance in list(

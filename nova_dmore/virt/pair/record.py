@@ -7,11 +7,13 @@ one (a reboot empties ``[dmore] record_dir``) makes the pair anew; the address
 is then found in Neutron, and the host key is derived again.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from oslo_log import log as logging
@@ -193,19 +195,21 @@ class Records:
     def save(self, record: PairRecord) -> None:
         """Write a record, whole or not at all.
 
-        :raises OSError: the disk is full or the directory is not writable.
+        :raises nova_dmore.exception.ConfigurationError: the disk is full or
+            the directory is not writable.
         """
-        self._record_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(record.instance_uuid)
-        descriptor, scratch = tempfile.mkstemp(
-            dir=self._record_dir, prefix=f'{path.name}.')
-        try:
-            with open(descriptor, 'w') as scratch_file:
-                scratch_file.write(to_json(record))
-            os.rename(scratch, path)
-        except BaseException:
-            os.unlink(scratch)
-            raise
+        with self._errors():
+            self._record_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, scratch = tempfile.mkstemp(
+                dir=self._record_dir, prefix=f'{path.name}.')
+            try:
+                with open(descriptor, 'w') as scratch_file:
+                    scratch_file.write(to_json(record))
+                os.rename(scratch, path)
+            except BaseException:
+                os.unlink(scratch)
+                raise
 
     def load(self, instance_uuid: str) -> PairRecord | None:
         """Read a record; None when there is none that can be used."""
@@ -230,12 +234,10 @@ class Records:
         :raises nova_dmore.exception.ConfigurationError: the directory cannot
             be read.
         """
-        try:
+        with self._errors():
             names = {name.removesuffix('.json')
                      for name in _names_in(self._record_dir)
                      if name.endswith('.json')}
-        except OSError as error:
-            raise directory_error(self._record_dir, error) from error
         try:
             names.update(name for name in _names_in(self._run_dir)
                          if self._has_earlier(name))
@@ -246,10 +248,27 @@ class Records:
         return [record for record in records if record is not None]
 
     def forget(self, instance_uuid: str) -> None:
-        """Remove a record."""
-        self._path(instance_uuid).unlink(missing_ok=True)
-        if self._has_earlier(instance_uuid):
-            self._earlier_path(instance_uuid).unlink(missing_ok=True)
+        """Remove a record.
+
+        :raises nova_dmore.exception.ConfigurationError: it cannot be.
+        """
+        with self._errors():
+            self._path(instance_uuid).unlink(missing_ok=True)
+            if self._has_earlier(instance_uuid):
+                self._earlier_path(instance_uuid).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Say what is wrong with the directory to who set it."""
+        try:
+            yield
+        except OSError as error:
+            hint = ("; it has to belong to nova-compute's user, who has to be "
+                    'able to write it' if isinstance(error, PermissionError)
+                    else '')
+            raise exception.ConfigurationError(
+                f'[dmore] record_dir: {self._record_dir}: {error.strerror}'
+                f'{hint}') from error
 
     def _path(self, instance_uuid: str) -> pathlib.Path:
         return self._record_dir / f'{instance_uuid}.json'
@@ -260,14 +279,6 @@ class Records:
     def _has_earlier(self, instance_uuid: str) -> bool:
         # Other folders are the host service's alone, and cannot be entered.
         return os.access(self._earlier_path(instance_uuid), os.R_OK)
-
-
-def directory_error(record_dir: pathlib.Path | str, error: OSError
-                    ) -> exception.ConfigurationError:
-    """What is wrong with the directory of the records, for who set it."""
-    return exception.ConfigurationError(
-        f'[dmore] record_dir: {record_dir}: {error.strerror}; it has to '
-        'belong to nova-compute\'s user, who has to be able to write it')
 
 
 def _names_in(folder: pathlib.Path) -> list[str]:

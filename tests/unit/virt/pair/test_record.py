@@ -222,10 +222,20 @@ class RecordsTest(fakes.TestCase):
         self.useFixture(fixtures.MockPatch(
             'nova_dmore.virt.pair.record.to_json',
             side_effect=OSError(28, 'No space left on device')))
-        self.assertRaises(OSError, self.records.save,
-                          fakes.make_record(incoming=True))
+        error = self.assertRaises(
+            exception.ConfigurationError, self.records.save,
+            fakes.make_record(incoming=True))
+        self.assertEqual(
+            f'[dmore] record_dir: {self.directory}: No space left on device',
+            str(error))
         self.assertEqual(fakes.make_record(), self.records.load(fakes.UUID))
         self.assertEqual([f'{fakes.UUID}.json'], os.listdir(self.directory))
+
+    def test_a_record_that_cannot_be_removed(self):
+        self._path().mkdir(parents=True)
+        error = self.assertRaises(exception.ConfigurationError,
+                                  self.records.forget, fakes.UUID)
+        self.assertIn('[dmore] record_dir: ', str(error))
 
     def _path(self, uuid=fakes.UUID):
         return self.directory / f'{uuid}.json'
@@ -263,7 +273,7 @@ class RecordsTest(fakes.TestCase):
         os.mkfifo(self._path(), 0o600)
         self.assertIsNone(self.records.load(fakes.UUID))
         self._path().unlink()
-        self._path().mkdir()
+        self._path().mkdir(parents=True)
         self.assertIsNone(self.records.load(fakes.UUID))
         self._path().rmdir()
         with open(self._path(), 'wb') as large:
