@@ -58,6 +58,11 @@ class HostServiceError(ShadowProcessError):
     can tell what has become of the process of a pair."""
 
 
+class ProcessChangesError(HostServiceError):
+    """The process of a pair is just beginning, or ending, for longer than
+    anybody waits; the host service answers for others."""
+
+
 class PairError(DMoreError):
     """Domain R could not be started, found or moved."""
 

@@ -127,6 +127,8 @@ class HostService:
 
         A service that begins anew closes its connections: it is asked again.
         So it is when a keeper is just beginning, or ending.
+
+        :raises exception.ProcessChangesError: it still is.
         """
         began = time.monotonic()
         deadline = began + (
@@ -150,8 +152,11 @@ class HostService:
                 if began < self._away_until:
                     raise self._error(trouble) from e
             if time.monotonic() + _RETRY_INTERVAL_S > deadline:
-                if answer is None:
-                    self._away_until = time.monotonic() + _AWAY_S
+                if answer is not None:
+                    raise exception.ProcessChangesError(
+                        f'The shadow-device process of {instance} is just '
+                        'beginning or ending')
+                self._away_until = time.monotonic() + _AWAY_S
                 raise self._error(trouble)
             time.sleep(_RETRY_INTERVAL_S)
         if 'error' in answer and (

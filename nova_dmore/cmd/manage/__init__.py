@@ -69,4 +69,6 @@ def _command(argv: Sequence[str] | None) -> int:
               file=sys.stderr)
         return output.Status.ERROR
     print(answer.shown(getattr(arguments, 'json', False)))
+    for each in getattr(answer, 'missing', ()):
+        print(f'{_PROGRAM}: {each}', file=sys.stderr)
     return int(answer.status)

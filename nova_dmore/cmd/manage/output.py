@@ -63,11 +63,13 @@ class Table:
 
     :ivar columns: what people are shown: key of a row -> heading.
     :ivar rows: what programs are given, with more keys or the same.
+    :ivar missing: what is said on standard error of things that are not in it.
     """
 
     columns: Mapping[str, str]
     rows: list[dict[str, Any]]
     status: Status = Status.DONE
+    missing: tuple[str, ...] = ()
 
     def shown(self, as_json: bool) -> str:
         """What is printed."""

@@ -66,20 +66,23 @@ def table(service: host_service.HostService, instances: list[str],
     """What ``session list`` answers.
 
     :param leaves_out: a pair that does not tell is left out, and the answer
-        says so by its status.
+        says so, also by its status.
     :raises nova_dmore.exception.DMoreError: nobody can tell.
     """
     rows: list[dict[str, Any]] = []
-    status = output.Status.DONE
+    missing: list[str] = []
     for instance in instances:
         try:
             rows += [_row(instance, each)
                      for each in _sessions(service, instance)]
-        except exception.ShadowAnswerError:
+        except (exception.ShadowAnswerError,
+                exception.ProcessChangesError) as error:
             if not leaves_out:
                 raise
-            status = output.Status.INCOMPLETE
-    return output.Table(_COLUMNS, rows, status)
+            missing.append(str(error))
+    return output.Table(
+        _COLUMNS, rows, output.Status.INCOMPLETE if missing
+        else output.Status.DONE, tuple(missing))
 
 
 def _row(instance: str, session: session_module.Session) -> dict[str, Any]:

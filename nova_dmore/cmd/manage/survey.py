@@ -30,6 +30,8 @@ class State(enum.StrEnum):
     #: Its instance is not up here: it is shut off, or gone.
     INSTANCE_DOWN = 'instance down'
     INCOMING = 'incoming'
+    #: Its shadow-device process is just beginning, or ending.
+    CHANGING = 'changing'
     #: Its Domain R or its shadow-device process does not live.
     DEAD = 'dead'
     #: A part of a pair that nova-compute does not know.
@@ -41,6 +43,7 @@ _TO_DO = {
     State.INSTANCE_DOWN:
         'migrate the instance cold; one that is gone is removed in a minute',
     State.INCOMING: 'wait: the instance is arriving',
+    State.CHANGING: 'wait: its process is beginning or ending',
     State.DEAD: 'live-migrate the instance: the console is built anew there',
     State.NO_RECORD: 'when the plug-in is off: "host clean"',
 }
@@ -143,11 +146,13 @@ class Survey:
     def _describe(self, uuid: str, record: record_module.PairRecord | None,
                   up: set[str]) -> Seen:
         domain_r_is_up = domain_r.name_of(uuid) in up
-        status = self._status(uuid)
+        status, is_changing = self._status(uuid)
         if record is None:
             state = State.NO_RECORD
         elif record.incoming:
             state = State.INCOMING
+        elif is_changing:
+            state = State.CHANGING
         elif not domain_r_is_up or status is None:
             state = State.DEAD
         elif not where.is_active(self._connection, uuid):
@@ -156,9 +161,13 @@ class Survey:
             state = State.WELL
         return Seen(uuid, state, record, domain_r_is_up, status)
 
-    def _status(self, uuid: str) -> wire.Status | None:
+    def _status(self, uuid: str) -> tuple[wire.Status | None, bool]:
+        """The status, and whether its process is beginning or ending."""
         client = self._pairs.client(uuid)
         try:
-            return None if client.is_gone() else client.status(_ANSWER_S)
+            return (None if client.is_gone() else client.status(_ANSWER_S),
+                    False)
         except exception.ShadowAnswerError:
-            return None
+            return None, False
+        except exception.ProcessChangesError:
+            return None, True

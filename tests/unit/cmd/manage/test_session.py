@@ -2,9 +2,11 @@
 """``nova-dmore-manage session``, with real processes of a pair."""
 
 import contextlib
+import fcntl
 import io
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -67,6 +69,21 @@ class SessionTest(base.BaseTestCase):
             [(row['number'], row['server'], row['port'], row['view_only'])
              for row in ours])
         self.assertTrue(ours[0]['since'].startswith('20'))
+
+    def test_one_of_several_is_beginning_or_ending(self):
+        """Its keeper lives, and does not listen yet, or no more."""
+        folder = os.path.join(self.pair.hostd.run_dir, _OTHER)
+        os.mkdir(folder, 0o700)
+        self.addCleanup(shutil.rmtree, folder)
+        lock = self.enterContext(open(
+            os.path.join(folder, wire.KEEPER_LOCK), 'w'))
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        status, printed, errors = self._run('list', '--all', '--json')
+        self.assertEqual(output.Status.INCOMPLETE, status)
+        self.assertEqual([1, 2], [
+            row['number'] for row in json.loads(printed)
+            if row['instance_uuid'] == self.pair.uuid])
+        self.assertIn(f'process of {_OTHER} is just beginning', errors)
 
     def test_which(self):
         self.assertEqual(2, self._run('list')[0])

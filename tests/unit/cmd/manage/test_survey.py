@@ -67,6 +67,17 @@ class SurveyTest(fake_host.HostTestCase):
         self.shadow.kill(fakes.UUID)
         self.assertEqual(State.DEAD, self._seen().state)
 
+    def test_one_process_is_beginning_or_ending(self):
+        """The others are listed, and it is named."""
+        self.pairs.ensure(fakes.make_instance(uuid=OTHER_UUID))
+        self.client().is_gone.side_effect = exception.ProcessChangesError('x')
+        self.assertEqual(
+            {fakes.UUID: 'changing', OTHER_UUID: 'instance down'},
+            {row['instance_uuid']: row['state']
+             for row in pair.table(self.survey).rows})
+        self.assertFalse(pair.properties(
+            self.survey, fakes.UUID).values['process'])
+
     def test_a_domain_alone(self):
         name = 'domr-' + OTHER_UUID
         self.libvirt.domains[name] = fake_host.Domain(self.libvirt, name)
