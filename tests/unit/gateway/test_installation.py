@@ -10,9 +10,11 @@ import tempfile
 import fixtures
 from oslotest import base
 
+from nova_dmore.domr.servers import ssh
 from nova_dmore import exception
 from nova_dmore.gateway import hosts
 from nova_dmore.gateway import installation
+from nova_dmore.gateway import options
 from nova_dmore.gateway import store
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -62,6 +64,13 @@ class InstallationTest(base.BaseTestCase):
         self.assertIn(f'AuthorizedKeysCommandUser {installation.USER}\n',
                       self.text)
         self.assertIn(f'HostKey {installation._HOST_KEY}\n', self.text)
+
+    def test_how_long_a_log_in_may_take(self):
+        """As long as at the console, and longer than Nova may."""
+        self.assertIn(f'\nLoginGraceTime {ssh.LOGIN_TIMEOUT_S}\n', self.text)
+        (limit,) = [each for each in options.OPTIONS
+                    if each.name == 'limit_seconds']
+        self.assertLess(limit.type.max, ssh.LOGIN_TIMEOUT_S)
 
     def test_all_of_it_is_in_the_wheel(self):
         setup = configparser.ConfigParser()
