@@ -15,7 +15,7 @@ import os
 import pathlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nova_dmore.channel import text as channel_text
@@ -242,20 +242,21 @@ def casts(folder: pathlib.Path) -> list[pathlib.Path]:
                   if _NAME.fullmatch(path.name))
 
 
-def prune(directory: pathlib.Path, older_than: float, live: set[str],
-          instances: set[str] | None = None) -> list[str]:
-    """Remove folders of instances that are not here any more; what else lies
-    in the directory stays, and so does what cannot be removed.
+def prune(directory: pathlib.Path, names: Iterable[str], older_than: float,
+          live: set[str]) -> list[str]:
+    """Remove folders of instances that are not here any more; what cannot be
+    removed stays.
 
+    :param names: of what may be removed in the directory; what is no uuid of
+        an instance stays
     :param older_than: those into which nothing was written since, in seconds
         since 1970
     :param live: uuids of those that are here
-    :param instances: only these; None: all
     :returns: the uuids of those that were removed
     """
     removed = []
-    for name in sorted(filter(folders.is_uuid, os.listdir(directory))):
-        if name in live or (instances is not None and name not in instances):
+    for name in sorted(filter(folders.is_uuid, names)):
+        if name in live:
             continue
         try:
             if _remove(directory / name, older_than):

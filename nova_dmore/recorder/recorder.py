@@ -214,6 +214,7 @@ class Recorder:
         try:
             for instance in files_module.prune(
                     self._options.directory,
+                    os.listdir(self._options.directory),
                     time.time() - self._options.keep_s, set(self._known)):
                 LOG.info('What was recorded of %s is removed', instance)
         except OSError as e:

@@ -142,11 +142,11 @@ def _prune(given: recorder.Options, arguments: argparse.Namespace
            ) -> output.Table:
     keep_s = (given.keep_s if arguments.days is None
               else arguments.days * 86400)
-    _recorded(given)
+    names = [name for name in _recorded(given)
+             if arguments.server in (None, name)]
     options.check_run_dir(given.run_dir)
     removed = files.prune(
-        given.directory, time.time() - keep_s,
-        set(folders.Folders(given.run_dir).instances()),
-        None if arguments.server is None else {arguments.server})
+        given.directory, names, time.time() - keep_s,
+        set(folders.Folders(given.run_dir).instances()))
     return output.Table(_PRUNED, [{'instance_uuid': each}
                                   for each in removed])

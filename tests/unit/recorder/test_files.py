@@ -240,17 +240,21 @@ class FilesTest(FilesCase):
 
 class PruneTest(FilesCase):
 
+    def _prune(self, older_than, live=frozenset()):
+        return files.prune(self.directory, os.listdir(self.directory),
+                           older_than, set(live))
+
     def test_only_what_is_old_and_not_here(self):
         self.open().append(0, b'x', 1)
         for name in (OTHER, 'stranger'):
             (self.directory / name).mkdir()
         (self.directory / 'stranger' / 'file').touch()
         now = (self.folder / 'state.json').stat().st_mtime
-        self.assertEqual([], files.prune(self.directory, now - 1, set()))
-        self.assertEqual([], files.prune(self.directory, now + 1, {UUID}))
-        self.assertEqual([], files.prune(self.directory, now + 1, set(),
-                                         {OTHER}))
-        self.assertEqual([UUID], files.prune(self.directory, now + 1, set()))
+        self.assertEqual([], self._prune(now - 1))
+        self.assertEqual([], self._prune(now + 1, {UUID}))
+        self.assertEqual([], files.prune(
+            self.directory, [OTHER], now + 1, set()))
+        self.assertEqual([UUID], self._prune(now + 1))
         self.assertEqual({OTHER, 'stranger'},
                          {path.name for path in self.directory.iterdir()})
 
@@ -259,8 +263,7 @@ class PruneTest(FilesCase):
         (path,) = files.casts(self.folder)
         kept = self.directory / 'kept'
         self.folder.rename(kept)
-        self.assertEqual([], files.prune(
-            self.directory, kept.stat().st_mtime + 60, set()))
+        self.assertEqual([], self._prune(kept.stat().st_mtime + 60))
         self.assertTrue((kept / path.name).exists())
 
     def test_one_that_cannot_be_removed_keeps_none_of_the_others(self):
@@ -270,14 +273,13 @@ class PruneTest(FilesCase):
         (path,) = files.casts(self.folder)
         path.unlink()
         path.mkdir()
-        self.assertEqual([OTHER], files.prune(
-            self.directory, path.stat().st_mtime + 60, set()))
+        self.assertEqual([OTHER], self._prune(path.stat().st_mtime + 60))
 
     def test_files_of_others_stay(self):
         self.open().append(0, b'x', 1)
         (self.folder / 'notes').touch()
         now = (self.folder / 'state.json').stat().st_mtime
-        self.assertEqual([], files.prune(self.directory, now + 1, set()))
+        self.assertEqual([], self._prune(now + 1))
         self.assertEqual(['notes'], os.listdir(self.folder))
 
 
