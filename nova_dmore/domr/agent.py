@@ -54,7 +54,6 @@ class Agent:
             lambda function: asyncio.get_running_loop().call_soon(function),
             self.instance)
         self._input = lines.InputLine(end)
-        self._context: rms.Context | None = None
         self.serving = serving.Serving(
             server_modules, init, self.log, self._take, self._say_serving,
             self._fail)
@@ -135,19 +134,23 @@ class Agent:
                 self.console.cut()
         self.console.tell_all(notice, ahead)
 
-    def _take(self, config: config_module.Config) -> rms.Context:
-        """Take a configuration -> what its servers may use."""
+    def _take(self, config: config_module.Config,
+              context: rms.Context | None) -> rms.Context:
+        """Take a configuration -> what its servers may use.
+
+        :param context: that by the one before
+        """
         # If it was started anew since, the console does not begin there.
         self.console.configure(
             config.scrollback_bytes, config.stall_ms, config.recorded,
             None if self._begins_at else config.evacuated_at)
-        if self._context is None:
-            self._context = rms.Context(
-                config, self.console, self._screen, self._input, self.log,
-                self._clients_changed, self._init.start_vnc,
-                self.sessions, self.instance)
-        self._context.config = config
-        return self._context
+        if context is not None:
+            context.config = config
+            return context
+        return rms.Context(
+            config, self.console, self._screen, self._input, self.log,
+            self._clients_changed, self._init.start_vnc,
+            self.sessions, self.instance)
 
     def _say_serving(self) -> None:
         message = self.serving.message()

@@ -23,8 +23,8 @@ class Serving:
 
     :param modules: name and module of each server (see rms)
     :param init: sets up the network
-    :param take: is given each configuration that is good, and returns what
-        the servers may use
+    :param take: is given each configuration that is good, with what the
+        servers may use by the one before, if any; returns what they may use
     :param serves: called when what is served has changed
     :param failed: called with an error that nobody expects
 
@@ -33,7 +33,8 @@ class Serving:
 
     def __init__(self, modules: dict[str, str], init: supervisor.Supervisor,
                  log: console_module.Log,
-                 take: Callable[[config_module.Config], rms.Context],
+                 take: Callable[[config_module.Config, rms.Context | None],
+                                rms.Context],
                  serves: Callable[[], None],
                  failed: Callable[[BaseException], None]) -> None:
         self._modules = modules
@@ -92,7 +93,7 @@ class Serving:
             if self._retry is not None:
                 self._retry.cancel()
                 self._retry = None
-            self._context = self._take(config)
+            self._context = self._take(config, self._context)
             old = self._served
             try:
                 if old is None or _listeners(old) != _listeners(config):
