@@ -171,75 +171,83 @@ static void hold_segments(rfbClientPtr client, int hold)
 			 sizeof(hold));
 }
 
-/* Tell the client the lights of the keyboard: it needs not have asked. */
-static void send_leds(struct session *session)
-{
-	rfbClientPtr client = session->client;
-	/* One rectangle of 1 x 1, as QEMU has it. */
-	unsigned char message[20] = {
-		0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1};
-	enum leds_encoding encoding;
-	uint32_t number;
-	size_t size = 16;
-	int due, failed = 0;
+/* Most bytes of what a client is told beside its updates. */
+#define TOLD_MAX 64
 
-	pthread_mutex_lock(&session->busy);
-	pthread_mutex_lock(&client->updateMutex);
-	due = is_leds_due(session);
-	encoding = session->leds_encoding;
-	if (due)
-		session->told_leds = session->leds;
-	pthread_mutex_unlock(&client->updateMutex);
-	if (due) {
-		number = htonl(encoding == LEDS_QEMU ? PSEUDO_QEMU_LEDS
-			       : PSEUDO_VMWARE_LEDS);
-		memcpy(message + 12, &number, sizeof(number));
-		if (encoding == LEDS_VMWARE)
-			size += 3;
-		message[size++] = session->told_leds;
-		failed = rfbWriteExact(client, (char *)message, size) <= 0;
+/* Write what is to be told, and note that it is; client->updateMutex is held.
+ * Returns the size, 0 if it is nothing. */
+typedef size_t make_message(struct session *session, unsigned char *message);
+
+/* The lights of the keyboard, in one rectangle of 1 x 1, as QEMU has it. */
+static size_t make_leds(struct session *session, unsigned char *message)
+{
+	static const unsigned char head[] = {
+		0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1};
+	int is_qemus = session->leds_encoding == LEDS_QEMU;
+	uint32_t number = htonl(is_qemus ? PSEUDO_QEMU_LEDS
+				: PSEUDO_VMWARE_LEDS);
+	size_t size = sizeof(head) + sizeof(number);
+
+	if (!is_leds_due(session))
+		return 0;
+	session->told_leds = session->leds;
+	memcpy(message, head, sizeof(head));
+	memcpy(message + sizeof(head), &number, sizeof(number));
+	if (!is_qemus) {
+		/* A number of 32 bits. */
+		memset(message + size, 0, 3);
+		size += 3;
 	}
-	pthread_mutex_unlock(&session->busy);
-	if (failed)
-		vnc_stop(session, VNC_CLOSED);
+	message[size++] = session->told_leds;
+	return size;
 }
 
-/* Tell the client what has become of the size that it has asked for: it needs
- * not have asked for an update. Not with the library's rectangle, which would
- * take the place of the one that tells a new size: clients do not follow that
- * of an answer that is no plain yes. */
-static void send_size_answer(struct session *session)
+/* What has become of the size that the client has asked for. Not with the
+ * library's rectangle, which would take the place of the one that tells a new
+ * size: clients do not follow that of an answer that is no plain yes. */
+static size_t make_size_answer(struct session *session, unsigned char *message)
 {
-	rfbClientPtr client = session->client;
 	struct {
 		rfbFramebufferUpdateMsg update;
 		rfbFramebufferUpdateRectHeader rectangle;
 		rfbExtDesktopSizeMsg screens;
 		rfbExtDesktopScreen screen;
-	} __attribute__((packed)) message = {
+	} __attribute__((packed)) answer = {
 		.update = {.type = rfbFramebufferUpdate,
 			   .nRects = htons(1)},
 		.rectangle = {.encoding = htonl(rfbEncodingExtDesktopSize)},
 		.screens = {.numberOfScreens = 1},
 		/* The library's number of the one that there is. */
 		.screen = {.id = htonl(1)}};
-	int due, failed = 0;
+
+	_Static_assert(sizeof(answer) <= TOLD_MAX, "an answer has room");
+	if (!is_answer_due(session))
+		return 0;
+	answer.rectangle.r.x = htons(rfbExtDesktopSize_ClientRequestedChange);
+	answer.rectangle.r.y = htons(session->size_answer);
+	answer.rectangle.r.w = answer.screen.width =
+		htons(session->told_width);
+	answer.rectangle.r.h = answer.screen.height =
+		htons(session->told_height);
+	session->size_answer = 0;
+	memcpy(message, &answer, sizeof(answer));
+	return sizeof(answer);
+}
+
+/* Tell the client something, if it is to be told: it needs not have asked for
+ * an update. */
+static void tell(struct session *session, make_message *make)
+{
+	rfbClientPtr client = session->client;
+	unsigned char message[TOLD_MAX];
+	size_t size;
+	int failed;
 
 	pthread_mutex_lock(&session->busy);
 	pthread_mutex_lock(&client->updateMutex);
-	due = is_answer_due(session);
-	message.rectangle.r.x = htons(rfbExtDesktopSize_ClientRequestedChange);
-	message.rectangle.r.y = htons(session->size_answer);
-	message.rectangle.r.w = message.screen.width =
-		htons(session->told_width);
-	message.rectangle.r.h = message.screen.height =
-		htons(session->told_height);
-	if (due)
-		session->size_answer = 0;
+	size = make(session, message);
 	pthread_mutex_unlock(&client->updateMutex);
-	if (due)
-		failed = rfbWriteExact(client, (char *)&message,
-				       sizeof(message)) <= 0;
+	failed = size && rfbWriteExact(client, (char *)message, size) <= 0;
 	pthread_mutex_unlock(&session->busy);
 	if (failed)
 		vnc_stop(session, VNC_CLOSED);
@@ -303,8 +311,8 @@ void *vnc_output_thread(void *argument)
 		told = vnc_is_to_be_told(session);
 		pthread_mutex_unlock(&client->updateMutex);
 		if (told) {
-			send_leds(session);
-			send_size_answer(session);
+			tell(session, make_leds);
+			tell(session, make_size_answer);
 		}
 		send_update(session);
 	}
