@@ -123,6 +123,18 @@ class DrawnPointerTest(ExtensionsCase):
             await self.updates(client, lambda: shown(x, y))
         self.painter.scribble()
         await self.updates(client, lambda: shown(100, 100))
+        # What is dropped moves no pointer: another one has control, of which
+        # the process knows when it sends the next damage.
+        self.desktop._sessions.set_control(1)
+        self.painter.scribble()
+        await self.updates(client, lambda: shown(100, 100))
+        client.pointer(1, 7, 9)
+        await self.pair.until(lambda: any(
+            getattr(event, 'buttons', 0) for event in self.pair.events), 20)
+        self.painter.scribble()
+        await self.updates(client, lambda: shown(100, 100))
+        other.pointer(0, 50, 60)
+        await self.updates(client, lambda: shown(50, 60))
         await other.update_to(self.painter.pixels)
         self.painter.display.set_cursor(None)
         self.pair.ring(wire.Vector.DISPLAY)

@@ -28,6 +28,11 @@ class Control:
         #: Modifiers that excluded clients hold; the instance knows of none.
         self._held: dict[int, set[int]] = {}
 
+    @property
+    def holder(self) -> int | None:
+        """The client that has it; None: all type."""
+        return self._holder
+
     def excludes(self, client: int) -> bool:
         """Whether somebody else has control."""
         return self._holder not in (None, client)

@@ -54,7 +54,8 @@ class Desktop:
         self._cleared = False       # clients see no picture, be there one
         self._hands = hands.Hands(context, lambda: self._vnc, self._name,
                                   self._log, self._draw,
-                                  self._sessions.answer_size)
+                                  self._sessions.answer_size,
+                                  self._sessions.set_control)
         self._drawn: tuple[object, ...] = ()
         context.screen.viewer = self
         context.instance.subscribe(self._instance_changed)

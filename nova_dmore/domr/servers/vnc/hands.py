@@ -57,14 +57,16 @@ class Hands:
         ``pasted`` says is something else
     :param answer_size: tells a client what has become of the size that it
         wants
+    :param tell_control: is told of the client whose input alone counts, None:
+        that of all does
     """
 
     def __init__(self, context: rms.Context,
                  vnc: Callable[[], config_module.Vnc],
                  name: Callable[[int], str], log: once.Once,
                  changed: Callable[[], None],
-                 answer_size: Callable[[int, wire.SizeAnswer], None]
-                 ) -> None:
+                 answer_size: Callable[[int, wire.SizeAnswer], None],
+                 tell_control: Callable[[int | None], None]) -> None:
         self._input = context.input
         self._instance = context.instance
         self._screen = context.screen
@@ -79,6 +81,8 @@ class Hands:
         self._pasted = shown.Shown(changed)
         self._control = control.Control(changed)
         self._answer_size = answer_size
+        self._tell_control = tell_control
+        self._told_control: int | None = None
         self._resizing = resizing.Resizing(context.screen, answer_size)
         #: The key of the last command of a client, as long as it may repeat.
         self._commanded: dict[int, int] = {}
@@ -119,6 +123,7 @@ class Hands:
         self._heard[client] = time.monotonic()
         if wants_alone and self._has_control:
             self._take_control(client)
+        self._say_control()
         self._schedule_silence_check()
 
     def end(self, client: int) -> None:
@@ -128,6 +133,7 @@ class Hands:
         self._clipboards.forget(client)
         self._resizing.forget(client)
         self._control.give_up(client)
+        self._say_control()
         self._commanded.pop(client, None)
         self._heard.pop(client, None)
         self._keyboard.release(client)
@@ -163,6 +169,8 @@ class Hands:
                 self._text(event)
             case protocol.SizeWanted():
                 self._size(event)
+        # Whatever it was, also where the configuration is another one by now.
+        self._say_control()
 
     # -- pointer, clipboard, size
 
@@ -261,6 +269,13 @@ class Hands:
     def _has_control(self) -> bool:
         """Whether one client can have control."""
         return self._vnc().exclusive is config_module.Exclusive.CONTROL
+
+    def _say_control(self) -> None:
+        """Tell whose input counts, if it is another's by now."""
+        holder = self._control.holder if self._has_control else None
+        if holder != self._told_control:
+            self._told_control = holder
+            self._tell_control(holder)
 
     def _is_excluded(self, client: int) -> bool:
         return self._has_control and self._control.excludes(client)

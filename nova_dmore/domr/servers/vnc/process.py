@@ -26,7 +26,7 @@ _PACKETS = 16
 
 #: What there is one of: the newest.
 _IN_ORDER = (protocol.Type.SIZE, protocol.Type.CURSOR, protocol.Type.LEDS,
-             protocol.Type.DRAWN)
+             protocol.Type.DRAWN, protocol.Type.CONTROL)
 
 
 class Process:
@@ -146,6 +146,11 @@ class Process:
     def leds(self, lights: int) -> None:
         """Set what the lights of the keyboard show."""
         self._newest[protocol.Type.LEDS] = protocol.leds(lights)
+        self._flush()
+
+    def control(self, session: int | None) -> None:
+        """Set who moves the pointer that is drawn; None: all."""
+        self._newest[protocol.Type.CONTROL] = protocol.control(session)
         self._flush()
 
     def draw(self, blank: bytes, banner: bytes, banner_width: int,

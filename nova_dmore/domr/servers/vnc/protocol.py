@@ -14,7 +14,7 @@ from typing import TypeAlias
 from nova_dmore.channel import display as display_module
 from nova_dmore import wire
 
-VERSION = 4
+VERSION = 5
 SESSIONS_MAX = 16
 NAME_SIZE = 128
 CREDIT = 1024
@@ -56,6 +56,7 @@ class Type(enum.IntEnum):
     LEDS = 9
     DRAWN = 10
     SIZE_ANSWER = 11
+    CONTROL = 12
 
 
 class Kind(enum.IntEnum):
@@ -93,7 +94,8 @@ LAYOUTS = {
     Type.MORE: struct.Struct('=II'),
     Type.LEDS: struct.Struct('=II'),
     Type.DRAWN: struct.Struct('=III'),
-    Type.SIZE_ANSWER: struct.Struct('=III')}
+    Type.SIZE_ANSWER: struct.Struct('=III'),
+    Type.CONTROL: struct.Struct('=II')}
 
 EVENT = struct.Struct('=IIIIIII')
 
@@ -246,6 +248,12 @@ def leds(lights: int) -> bytes:
 def size_answer(session: int, answer: wire.SizeAnswer) -> bytes:
     """What has become of the size that a client wants."""
     return LAYOUTS[Type.SIZE_ANSWER].pack(Type.SIZE_ANSWER, session, answer)
+
+
+def control(session: int | None) -> bytes:
+    """Who has control; None: all have it."""
+    return LAYOUTS[Type.CONTROL].pack(
+        Type.CONTROL, SESSIONS_MAX if session is None else session)
 
 
 def drawn(banner_width: int, banner_left: int) -> bytes:

@@ -50,6 +50,7 @@ class Sessions:
         self._size = 0, 0
         self._cursor: display_module.Cursor | None = None
         self._leds: int | None = None
+        self._controls: int | None = None
         self._drawn: Callable[[], Drawn] | None = None
         self._frozen = True
         self._everything = False
@@ -93,6 +94,7 @@ class Sessions:
         process.cursor(self._cursor)
         if self._leds is not None:
             process.leds(self._leds)
+        process.control(self._controls)
         if self._drawn is not None:
             process.draw(*self._drawn())
         if not self._frozen:
@@ -241,6 +243,13 @@ class Sessions:
         self._leds = leds
         if self._process is not None:
             self._process.leds(leds)
+
+    def set_control(self, session: int | None) -> None:
+        """Set who moves the pointer that is drawn for those who draw none;
+        None: all."""
+        self._controls = session
+        if self._process is not None:
+            self._process.control(session)
 
     def draw(self, drawn: Callable[[], Drawn]) -> None:
         """Set what stands for a picture, and what is laid over one.

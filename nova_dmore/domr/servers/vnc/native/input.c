@@ -252,7 +252,7 @@ static void push_pointer(struct session *session,
 	event.width = session->screen->width;
 	event.height = session->screen->height;
 	pthread_mutex_unlock(&session->client->updateMutex);
-	vnc_moved(session->server, message->pointer.x, message->pointer.y);
+	vnc_moved(session, message->pointer.x, message->pointer.y);
 	vnc_input_event(session, event);
 }
 

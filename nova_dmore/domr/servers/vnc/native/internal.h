@@ -113,6 +113,7 @@ struct vnc_server {
 	rfbCursorPtr cursor;
 	atomic_int pointer_x, pointer_y;
 	atomic_int drawers;	/* sessions whose pointer is drawn */
+	atomic_uint controls;	/* the session, or VNC_SESSIONS_MAX: all */
 	int wakeup;
 	struct session sessions[VNC_SESSIONS_MAX];
 
@@ -200,8 +201,8 @@ void vnc_free_update(struct update *update);
 
 /* -- the rest */
 
-/* The pointer is there; called by input threads. */
-void vnc_moved(struct vnc_server *server, int x, int y);
+/* A client has moved the pointer there, if it may; called by input threads. */
+void vnc_moved(struct session *session, int x, int y);
 /* The pointer's place has to be sent anew. client->updateMutex is held. */
 void vnc_mark_pointer(struct session *session);
 /* The bounds of the pointer are those of the server's. Main thread. */

@@ -117,8 +117,18 @@ void vnc_bound_pointer(struct session *session)
 	session->cursor_height = cursor ? cursor->height : 0;
 }
 
-void vnc_moved(struct vnc_server *server, int x, int y)
+void vnc_control(struct vnc_server *server, unsigned number)
 {
+	atomic_store(&server->controls, number);
+}
+
+void vnc_moved(struct session *mover, int x, int y)
+{
+	struct vnc_server *server = mover->server;
+	unsigned controls = atomic_load(&server->controls);
+
+	if (controls != VNC_SESSIONS_MAX && controls != mover->number)
+		return;
 	atomic_store(&server->pointer_x, x);
 	atomic_store(&server->pointer_y, y);
 	if (atomic_load(&server->drawers) == 0)

@@ -42,6 +42,7 @@ union packet {
 	struct vnc_leds leds;
 	struct vnc_drawn drawn;
 	struct vnc_size_answer size_answer;
+	struct vnc_control control;
 };
 
 static union packet packet;
@@ -234,6 +235,11 @@ static void handle(struct vnc_server *server, size_t size, int file)
 		       && packet.size_answer.answer <= UINT16_MAX);
 		vnc_answer_size(server, packet.size_answer.session,
 				packet.size_answer.answer);
+		break;
+	case VNC_CONTROL:
+		demand(size == sizeof(packet.control)
+		       && packet.control.session <= VNC_SESSIONS_MAX);
+		vnc_control(server, packet.control.session);
 		break;
 	default:
 		demand(0);

@@ -40,7 +40,7 @@
 #define VNC_LINK 3
 #define VNC_REGION 4
 
-#define VNC_VERSION 4
+#define VNC_VERSION 5
 
 /* Sessions that there can be at a time; they are numbered from 0. */
 #define VNC_SESSIONS_MAX 16
@@ -79,7 +79,8 @@ enum vnc_type {
 	VNC_MORE = 8,	/* more credit */
 	VNC_LEDS = 9,
 	VNC_DRAWN = 10,	/* the pictures that the agent draws are others */
-	VNC_SIZE_ANSWER = 11
+	VNC_SIZE_ANSWER = 11,
+	VNC_CONTROL = 12
 };
 
 struct vnc_start {
@@ -156,6 +157,13 @@ struct vnc_size_answer {
 	uint32_t type;
 	uint32_t session;
 	uint32_t answer;	/* RFB's number in ExtendedDesktopSize, not 0 */
+};
+
+/* Who has control. What others do is dropped by the agent, so it does not move
+ * the pointer that is drawn. */
+struct vnc_control {
+	uint32_t type;
+	uint32_t session;	/* VNC_SESSIONS_MAX: all have it */
 };
 
 /* -- to the agent: packets of 1 to VNC_EVENTS_MAX of these */

@@ -107,6 +107,7 @@ struct vnc_server *vnc_new(const void *framebuffer, size_t size, int link,
 	/* Nobody has moved it: it is nowhere to be seen. */
 	atomic_store(&server->pointer_x, -VNC_CURSOR_SIDE_MAX);
 	atomic_store(&server->pointer_y, -VNC_CURSOR_SIDE_MAX);
+	atomic_store(&server->controls, VNC_SESSIONS_MAX);
 	server->closed = 1;
 	server->credit = VNC_CREDIT;
 	server->wakeup = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -46,6 +46,8 @@ void vnc_leds(struct vnc_server *server, uint32_t leds);
 /* Tell a client what has become of the size that it has asked for: RFB's
  * number, not 0. */
 void vnc_answer_size(struct vnc_server *server, unsigned number, int answer);
+/* Who moves the pointer that is drawn; VNC_SESSIONS_MAX: all. */
+void vnc_control(struct vnc_server *server, unsigned number);
 /* 0: no banner. */
 void vnc_drawn(struct vnc_server *server, uint32_t banner_width,
 	       uint32_t banner_left);

@@ -73,6 +73,7 @@ class Sessions:
         self.lights: list[int] = []
         self.ended: list[int] = []
         self.answers: list[tuple[int, wire.SizeAnswer]] = []
+        self.controls: int | None = None
         self.drawn = b'', b'', 0, 0
         self.count = 0
 
@@ -92,6 +93,9 @@ class Sessions:
 
     def set_leds(self, leds: int) -> None:
         self.lights.append(leds)
+
+    def set_control(self, session: int | None) -> None:
+        self.controls = session
 
     def answer_size(self, session: int, answer: wire.SizeAnswer) -> None:
         self.answers.append((session, answer))

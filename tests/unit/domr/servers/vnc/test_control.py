@@ -65,6 +65,23 @@ class ControlTest(desktop_case.Case):
         self.assertFalse(self._types(self.client))
         self.assertTrue(self._types(self.other))
 
+    async def test_whose_pointer_is_drawn(self) -> None:
+        self.assertEqual(self.other, self.sessions.controls)
+        self._ask(self.client, _O)
+        self.assertEqual(self.client, self.sessions.controls)
+        self._ask(self.client, _U)
+        self.assertIsNone(self.sessions.controls)
+        self._ask(self.other, _O)
+        self.assertEqual(self.other, self.sessions.controls)
+        self.configure(exclusive=config_module.Exclusive.CUT)
+        self.say(self._button(self.client, 0))
+        self.assertIsNone(self.sessions.controls)
+        self.configure(exclusive=config_module.Exclusive.CONTROL)
+        self.say(self._button(self.client, 0))
+        self.assertEqual(self.other, self.sessions.controls)
+        self.say(protocol.Gone(self.other, protocol.Reason.CLOSED))
+        self.assertIsNone(self.sessions.controls)
+
     async def test_all_type_when_it_has_gone(self) -> None:
         late = await self.add()
         self.assertFalse(self._types(late))

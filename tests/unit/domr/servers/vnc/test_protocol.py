@@ -84,7 +84,7 @@ class LayoutTest(base.BaseTestCase):
         # Each message with fields that are told apart, read by the compiler.
         messages = {
             'vnc_start': (protocol.start(2, 3, 4, 5), {
-                'type': 1, 'version': 4, 'offset': 2, 'length': 3,
+                'type': 1, 'version': 5, 'offset': 2, 'length': 3,
                 'start': 4, 'size': 5}),
             'vnc_add': (protocol.add(7, 'x' * 300, False, True), {
                 'type': 2, 'session': 7, 'view_only': 0, 'takes_text': 1,
@@ -105,7 +105,9 @@ class LayoutTest(base.BaseTestCase):
                 'type': 10, 'banner_width': 800, 'banner_left': 16}),
             'vnc_size_answer': (protocol.size_answer(
                 3, wire.SizeAnswer.FORWARDED), {
-                'type': 11, 'session': 3, 'answer': 4})}
+                'type': 11, 'session': 3, 'answer': 4}),
+            'vnc_control': (protocol.control(3), {
+                'type': 12, 'session': 3})}
         self.assertEqual(set(_STRUCTS.values()), set(messages))
         expressions, wanted = {}, {}
         for name, (message, fields) in messages.items():
@@ -117,6 +119,10 @@ class LayoutTest(base.BaseTestCase):
                     f'->{field}')
                 wanted[key] = value
         self.assertEqual(wanted, _compiled(expressions))
+
+    def test_control_of_all(self):
+        self.assertEqual(protocol.control(protocol.SESSIONS_MAX),
+                         protocol.control(None))
 
     def test_what_follows(self):
         shape = display.Cursor(2, 1, 0, 0, b'12345678')
