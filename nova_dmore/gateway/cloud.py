@@ -143,8 +143,9 @@ class Cloud:
             raise exception.ServiceAwayError(f'Keystone: {error}') from error
         if not found:
             raise exception.ConfigurationError(
-                '[gateway] names no project; it has to be that of [neutron] '
-                'of nova-compute, in which the ports of Domain Rs are')
+                '[gateway]: the credentials name no project; it has to be '
+                'that of [neutron] of nova-compute, in which the ports of '
+                'Domain Rs are')
         return str(found)
 
     def _network_id(self) -> str:

@@ -38,7 +38,7 @@ class MainTest(base.BaseTestCase):
             done = _run(_MAIN, '--config-file', config.name)
         self.assertEqual(
             (1, '', 'nova-dmore-hostd: [hostd] compute_user: there is no '
-             'user no-such-user\n'),
+             'user no-such-user; name the one that nova-compute runs as\n'),
             (done.returncode, done.stdout, done.stderr))
 
     def test_help(self):

@@ -41,7 +41,7 @@ class ForgedTest(base.BaseTestCase):
             self.assertEqual(('lives', []), (answer['failure'], descriptors))
             with listener.accept()[0] as accepted:
                 self.assertEqual(b'', accepted.recv(1))
-        self.assertIn(f'Process {os.getpid()} listens in the place of a '
+        self.assertIn(f'Process {os.getpid()} listens in the place of the '
                       'keeper', pair.logged())
 
     def test_a_number_in_the_file_of_the_lock(self):

@@ -33,7 +33,7 @@ class SwitchOverTest(source_case.SourceTestCase):
                 mock.patch.object(switch_over.LOG, 'warning') as warning):
             self._run()
         self.assertLess(self.calls, 20)
-        self.assertEqual(1, sum('cannot be seen' in call.args[0]
+        self.assertEqual(1, sum('is not known now' in call.args[0]
                                 for call in warning.call_args_list))
 
     def test_domain_r_is_stopped_by_the_process_that_sees_the_stop(self):
