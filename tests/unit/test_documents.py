@@ -12,6 +12,9 @@ import tempfile
 from oslotest import base
 
 from nova_dmore import conf
+from nova_dmore.gateway import options as gateway_options
+from nova_dmore.hostd import options as hostd_options
+from nova_dmore.recorder import options as recorder_options
 from tests.unit import as_installed
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -59,6 +62,68 @@ class SamplesTest(base.BaseTestCase):
     def test_of_the_recorder(self):
         self._assert_up_to_date('recorder.conf.sample',
                                 'recorder-config-generator.conf', 'keep_days')
+
+
+class NamedTest(base.BaseTestCase):
+    """What the documents name is there: options, files, metrics, alerts, and
+    what a console says."""
+
+    def setUp(self):
+        super().setUp()
+        self._pages = {
+            path: ' '.join(path.read_text().split()) for path in (
+                *(_ROOT / 'doc/source').rglob('*.rst'),
+                *(_ROOT / 'releasenotes/notes').glob('*.yaml'),
+                *(_ROOT / name for name in (
+                    'README.rst', 'SUPPORT.rst', 'SECURITY.rst',
+                    'CONTRIBUTING.rst')))}
+        self._code = ' '.join(
+            re.sub(r"'\s*\n\s*f?'", '', path.read_text())
+            for path in (_ROOT / 'nova_dmore').rglob('*.py'))
+
+    def _found(self, pattern):
+        found = [(path, name) for path, text in self._pages.items()
+                 for name in re.findall(pattern, text)]
+        self.assertNotEqual([], found, pattern)
+        return found
+
+    def test_options(self):
+        for module in (conf, hostd_options, gateway_options,
+                       recorder_options):
+            ((group, options),) = module.list_opts()
+            known = {option.dest for option in options}
+            for path, name in self._found(rf'\[{group.name}\] (\w+)'):
+                self.assertIn(name, known, path)
+            for name in re.findall(rf'\[{group.name}\] (\w+)(?![\w/])',
+                                   self._code):
+                self.assertIn(name, known)
+
+    def test_files(self):
+        for path, name in self._found(
+                r'``((?:nova_dmore|tests|tools|etc|doc/source|devstack|debian)'
+                r'/[\w./-]+)``'):
+            # In capitals stands what a reader puts in.
+            if not re.search('[A-Z]{4}', name):
+                self.assertTrue((_ROOT / name).exists(), f'{path}: {name}')
+
+    def test_metrics(self):
+        for path, name in self._found(r'``(nova_dmore_\w+)``'):
+            # The client library adds the ending to a counter's name.
+            name = name.removeprefix('nova_dmore_').removesuffix('_total')
+            self.assertRegex(self._code, rf"'(nova_dmore_)?{name}'", path)
+
+    def test_alerts(self):
+        rules = (_ROOT / 'etc/prometheus/nova-dmore.rules.yaml').read_text()
+        known = set(re.findall(r'alert: (\w+)', rules))
+        named = {name for _, name in self._found(r'``(Dmore\w+)``')}
+        self.assertEqual(known, named)
+
+    def test_notices(self):
+        for path, text in self._found(r'\[nova-dmore: ([^\]]+)\]'):
+            # What differs from case to case stands behind a semicolon.
+            text = text.partition('; on ')[0]
+            if text not in ('...', '…'):
+                self.assertIn(text, self._code, path)
 
 
 class ChangesTest(base.BaseTestCase):
