@@ -271,9 +271,19 @@ class FreezeTest(vnc_case.Case):
         await client.update()
         await client.update_to(self.painter.pixels)
 
+    async def _sees_lights(self, client: rfb.Client) -> None:
+        """Wait until the thread that sends has done with what it has sent, and
+        not only the client with what it was sent: a freeze before that has
+        everything sent anew. The lights it sends in its next turn."""
+        self.desktop._sessions.set_leds(1)
+        while not client.lights:
+            self.assertFalse(await client._message())
+
     async def test_only_what_differs_is_sent(self) -> None:
         await self.serve()
-        client = await self.view()
+        client = await self.view(encodings=(
+            rfb.RAW, rfb.DESKTOP_SIZE, rfb.QEMU_LEDS))
+        await self._sees_lights(client)
         self.painter.paints = False
         client.request()
         await self._freeze()
