@@ -43,6 +43,9 @@ class Exporter:
         self._figures_path = figures_path
         #: What is wrong with them, and was said.
         self._figures_trouble = ''
+        #: Who did not answer when asked last: these are asked last, or a few
+        #: would take the time of all who would answer.
+        self._silent: set[str] = set()
         #: They keep their connections.
         self._clients: dict[str, shadow_client.ShadowClient] = {}
 
@@ -97,7 +100,7 @@ class Exporter:
             self._clients.pop(gone).close()
         deadline = time.monotonic() + _ALL_S
         statuses: dict[str, wire.Status | None] = {}
-        for instance in instances:
+        for instance in sorted(instances, key=self._silent.__contains__):
             client = self._clients.setdefault(
                 instance, shadow_client.ShadowClient(
                     self._service, instance, _ANSWER_S))
@@ -105,6 +108,8 @@ class Exporter:
             if time.monotonic() < deadline:
                 try:
                     statuses[instance] = client.status()
+                    self._silent.discard(instance)
                 except exception.ShadowProcessError:
-                    pass    # that it does not answer is told
+                    self._silent.add(instance)
+        self._silent.intersection_update(instances)
         return statuses

@@ -10,6 +10,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import types
 from unittest import mock
 
 import fixtures
@@ -237,6 +238,32 @@ class CommandTest(base.BaseTestCase):
         self.assertEqual(0, found['nova_dmore_pairs',
                                   ('state', 'unanswered')])
         client.return_value.close.assert_called_once_with()
+
+    def test_pairs_that_do_not_answer_keep_no_others_from_being_asked(self):
+        now = [0.0]
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.metrics.exporter.time',
+            types.SimpleNamespace(monotonic=lambda: now[0])))
+        instances = [f'{number:03}' for number in range(200)]
+        service = mock.Mock()
+        service.instances.return_value = instances
+        this = exporter.Exporter(service, self.folder.join('figures'))
+
+        def client(_service, instance, timeout):
+            def status():
+                if int(instance) < 20:
+                    now[0] += timeout
+                    raise exception.ShadowAnswerError('no')
+                return fake_shadow.status()
+            return mock.Mock(status=status)
+        self.useFixture(fixtures.MonkeyPatch(
+            'nova_dmore.client.shadow_client.ShadowClient', client))
+        for unanswered in (200, 200, 20, 20):
+            began = now[0]
+            found = _samples(this.collect())
+            self.assertEqual(unanswered, found[
+                'nova_dmore_pairs', ('state', 'unanswered')])
+            self.assertLessEqual(now[0] - began, 10)
 
 
 class NamesTest(base.BaseTestCase):
