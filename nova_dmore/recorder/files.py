@@ -62,6 +62,15 @@ class Files:
         self._state = os.open(folder / _STATE, os.O_RDWR | os.O_CREAT
                               | os.O_CLOEXEC, 0o600)
         self._file: int | None = None
+        try:
+            self._go_on()
+        except BaseException:
+            # It is tried again and again, for weeks perhaps.
+            self.close()
+            raise
+
+    def _go_on(self) -> None:
+        """Know what the state tells, and go on there."""
         kept = self._read_state()
         self.journal: str = kept.get('journal', '')
         self.moved: int = kept.get('moved', 0)
@@ -73,7 +82,7 @@ class Files:
         self._began: float = kept.get('began', 0.0)
         self._last = 0.0        # time of the last event
         if self._name:
-            for path in casts(folder):
+            for path in casts(self._folder):
                 if path.name > self._name:
                     path.unlink()   # begun, and not known to the state
         self._open_again()
@@ -240,6 +249,15 @@ def casts(folder: pathlib.Path) -> list[pathlib.Path]:
     """
     return sorted(path for path in folder.glob('*.cast')
                   if _NAME.fullmatch(path.name))
+
+
+def is_here(folder: pathlib.Path) -> None:
+    """Note that the instance of a folder is on this host, perhaps silent: for
+    how long it is not counts from the last time on.
+    """
+    # It may not be recorded, or the folder be somebody else's.
+    with contextlib.suppress(OSError):
+        os.utime(folder / _STATE)
 
 
 def prune(directory: pathlib.Path, names: Iterable[str], older_than: float,

@@ -27,9 +27,12 @@ LOG = logging.getLogger(__name__)
 _POLL_S = 0.05
 #: How often pairs are listed, and asked whether they are recorded.
 _SURVEY_S = 2.0
-#: A worker has so long to answer; one that does not is asked again after a
-#: while: the output of others would be written over.
+#: Workers that do not answer are waited for so long in one survey, all
+#: together, or the output of others would be written over; each is asked again
+#: after a while.
 _ANSWER_S = 0.5
+#: One has so long at first, and twice as long whenever it did not answer.
+_PATIENCE_S = 0.05
 _ASK_AGAIN_S = 5.0
 #: How long a pair is left alone whose journal cannot be had: its keeper may
 #: be of an earlier release, or the disk full.
@@ -82,6 +85,8 @@ class _Known:
     keeper: int
     client: shadow_client.ShadowClient
     pair: pair_module.Pair | None = None
+    patience_s: float = _PATIENCE_S
+    #: Not before; who was not asked for longest comes first.
     ask_at: float = 0.0
 
 
@@ -100,7 +105,10 @@ class Recorder:
         self._folders = folders_module.Folders(options.run_dir)
         self._keepers = _Keepers(self._folders)
         self._known: dict[str, _Known] = {}
-        self._survey_at = self._prune_at = 0.0
+        self._survey_at = 0.0
+        # Not at once: after a boot of the host it takes a while until the
+        # pairs of all its instances are here again.
+        self._prune_at = time.monotonic() + _PRUNE_S
         self._has_ended = False
 
     def run(self) -> None:
@@ -146,35 +154,50 @@ class Recorder:
         return has_more
 
     def _survey(self, now: float) -> None:
-        """See which pairs there are, and what may be recorded of them."""
+        """See which pairs there are, and what may be recorded of them.
+
+        Who has answered is asked first, and who was silent for longest last:
+        if there is no time left for him, at one of the next surveys.
+        """
         keepers = {instance: self._folders.keeper(instance)
                    for instance in self._folders.instances()}
         for instance, known in list(self._known.items()):
             if keepers.get(instance) != known.keeper:
                 self._forget(instance)
         for instance, keeper in keepers.items():
-            if keeper is not None:
-                if instance not in self._known:
-                    self._add(instance, keeper)
-                self._ask(instance, now)
+            if keeper is not None and instance not in self._known:
+                self._add(instance, keeper)
+        spent_s = 0.0
+        for instance in sorted(self._known, key=lambda each: (
+                self._known[each].patience_s, self._known[each].ask_at)):
+            began = time.monotonic()
+            if not self._ask(instance, now):
+                spent_s += time.monotonic() - began
+            if spent_s >= _ANSWER_S:
+                break
 
     def _add(self, instance: str, keeper: int) -> None:
         self._known[instance] = _Known(
             keeper, shadow_client.ShadowClient(
                 self._keepers, instance, _ANSWER_S))
 
-    def _ask(self, instance: str, now: float) -> None:
-        """Ask a worker whether it is recorded, and begin when it is."""
+    def _ask(self, instance: str, now: float) -> bool:
+        """Ask a worker whether it is recorded, and begin when it is.
+
+        :returns: whether it has answered, or was not to be asked now.
+        """
         known = self._known[instance]
         if now < known.ask_at:
-            return
+            return True
         try:
-            recording = known.client.status().recording
+            recording = known.client.status(known.patience_s).recording
         except exception.DMoreError as e:
             # Until it answers it is as it was: it may be starting anew.
             LOG.debug('%s', text.printable(e))
             known.ask_at = now + _ASK_AGAIN_S
-            return
+            known.patience_s = min(2 * known.patience_s, _ANSWER_S)
+            return False
+        known.ask_at, known.patience_s = now, _PATIENCE_S
         if recording is not None and known.pair is None:
             try:
                 self._begin(instance, known)
@@ -184,6 +207,7 @@ class Recorder:
                 known.ask_at = now + _BEGIN_AGAIN_S
         if known.pair is not None:
             known.pair.recording = recording
+        return True
 
     def _begin(self, instance: str, known: _Known) -> None:
         memory, name = pair_module.map_journal(
@@ -212,6 +236,8 @@ class Recorder:
 
     def _prune(self) -> None:
         try:
+            for instance in self._known:
+                files_module.is_here(self._options.directory / instance)
             for instance in files_module.prune(
                     self._options.directory,
                     os.listdir(self._options.directory),

@@ -238,6 +238,21 @@ class FilesTest(FilesCase):
         self.assertEqual([(3, b'two')], self.recorded())
 
 
+class UnusableTest(FilesCase):
+
+    def test_what_cannot_be_used_leaves_nothing_open(self):
+        """As after a backup was restored as another user. It is tried again
+        each minute."""
+        self.open().append(0, b'x', 1)
+        (path,) = files.casts(self.folder)
+        path.unlink()
+        path.mkdir()        # not even root writes it
+        before = os.listdir('/proc/self/fd')
+        for _ in range(3):
+            self.assertRaises(OSError, self.open)
+        self.assertEqual(before, os.listdir('/proc/self/fd'))
+
+
 class PruneTest(FilesCase):
 
     def _prune(self, older_than, live=frozenset()):
