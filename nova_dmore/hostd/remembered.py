@@ -53,10 +53,19 @@ class Remembered:
                         '[hostd] state_dir: %s', instance, text.printable(e))
 
     def instances(self) -> list[str]:
-        """-> the uuids of the pairs, sorted."""
-        if self._state_dir is None or not self._state_dir.is_dir():
+        """-> the uuids of the pairs, sorted; none where nobody can tell."""
+        if self._state_dir is None:
             return []
-        return sorted(filter(folders.is_uuid, os.listdir(self._state_dir)))
+        try:
+            return sorted(filter(folders.is_uuid, os.listdir(
+                self._state_dir)))
+        except FileNotFoundError:
+            return []
+        except OSError as e:
+            # Nobody gets a console from a service that has not started.
+            LOG.warning('Not known which pairs there were: %s',
+                        text.printable(e))
+            return []
 
 
 def make_fifos(instance: str, run_dir: str, qemu_group: int | None) -> bool:

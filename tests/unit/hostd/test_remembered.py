@@ -6,7 +6,9 @@ import shutil
 import stat
 import tempfile
 import uuid
+from unittest import mock
 
+import fixtures
 from oslotest import base
 
 from nova_dmore.hostd import remembered
@@ -119,3 +121,23 @@ class RememberedTest(base.BaseTestCase):
             status = os.stat(fifos.path_of(where) + suffix)
             self.assertTrue(stat.S_ISFIFO(status.st_mode))
             self.assertEqual(0o660, stat.S_IMODE(status.st_mode))
+
+
+class DirectoryTest(base.BaseTestCase):
+
+    def test_one_that_cannot_be_read_keeps_nothing_from_starting(self):
+        """It is of another user, say, since a backup was restored; or the
+        disk fails."""
+        folder = self.useFixture(fixtures.TempDir()).path
+        instance = str(uuid.uuid4())
+        kept = remembered.Remembered(os.path.join(folder, 'state'))
+        self.assertEqual([], kept.instances())
+        kept.add(instance)
+        self.assertEqual([instance], kept.instances())
+        with mock.patch.object(os, 'listdir', side_effect=PermissionError(
+                13, 'Permission denied')):
+            self.assertEqual([], kept.instances())
+        # Nor does one that is no directory.
+        kept = remembered.Remembered(
+            os.path.join(folder, 'state', instance))
+        self.assertEqual([], kept.instances())
