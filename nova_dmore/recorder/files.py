@@ -82,7 +82,7 @@ class Files:
         self._began: float = kept.get('began', 0.0)
         self._last = 0.0        # time of the last event
         if self._name:
-            for path in casts(self._folder):
+            for path in casts(self.folder):
                 if path.name > self._name:
                     path.unlink()   # begun, and not known to the state
         self._open_again()

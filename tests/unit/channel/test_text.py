@@ -10,6 +10,7 @@ from hypothesis import strategies
 
 import nova_dmore
 from nova_dmore.channel import text
+from tests import examples
 
 ROOT = pathlib.Path(nova_dmore.__file__).parent
 LEVELS = {'debug', 'info', 'warning', 'error', 'exception', 'critical', 'log'}
@@ -48,6 +49,7 @@ class PrintableTest(unittest.TestCase):
         while deep:     # not by a finalizer that is as deep
             deep = deep.pop()
 
+    @examples.settings()
     @hypothesis.given(strategies.text() | strategies.characters().map(
         lambda each: each * 400), strategies.integers(1, 300))
     def test_any(self, value, limit):

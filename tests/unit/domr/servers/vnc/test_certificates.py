@@ -61,7 +61,7 @@ class TlsTest(server_case.Case):
     async def _configure(self, tls: dict[str, str]) -> None:
         self.pair.send({**self.pair.config, 'vnc': {
             **self.pair.config['vnc'], 'tls': tls}})
-        context = self.pair.agent._context
+        context = self.pair.agent.serving._context
         await self.pair.until(
             lambda: context.config.vnc.tls.certificate == tls['certificate'])
         await asyncio.sleep(0.1)
