@@ -57,7 +57,7 @@ class SwitchOverTest(source_case.SourceTestCase):
     def test_cancelled_it_is_not_stopped(self):
         let_go = self.client().let_go
         let_go.side_effect = lambda on: self.log.append(f'stop at freeze {on}')
-        role = self._role(precopy_timeout_s=0.05)
+        role = self._role(precopy_timeout_s=1)
         role.live_migration_monitor_ended()
         self.role = role
         self.domain_r.progress = (1, 10 ** 6)
