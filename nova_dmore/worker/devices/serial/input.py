@@ -42,7 +42,9 @@ class SerialInput:
         self._poll_s = _FIRST_POLL_S
         #: The count at the stop is final.
         self.is_final = False
-        self._reported = 0      # bytes that were read after the state's saving
+        #: Offset and number of bytes that count as taken, and that QEMU has
+        #: read too late for its saved state.
+        self._read_late = 0, 0
         #: Offset before which input must stop for a break, or None.
         self.limit: int | None = None
         self._dropped = context.input_dropped
@@ -132,9 +134,14 @@ class SerialInput:
         self._note()
 
     def frozen(self) -> None:
-        """What was typed before a boot is not for the next QEMU either, which
-        would be sent it again: neither what its last one has not read. If
-        Domain R has not said what that is, it is what is here."""
+        """Report what QEMU has read too late for its state, and drop what is
+        not for the next QEMU.
+
+        That is what was typed before a boot, which the next one would be sent
+        again: also what the last one has not read. If Domain R has not said
+        what that is, it is all that is here.
+        """
+        self._ambiguous(*self._read_late)
         if not self.fence.is_up:
             return
         told = self.fence.before
@@ -177,7 +184,7 @@ class SerialInput:
     def stop(self) -> None:
         """The instance stopped, to leave: the keeper counts now."""
         self.is_final = False
-        self._reported = 0
+        self._read_late = 0, 0
 
     def counted(self, message: messages.Message) -> None:
         """See :attr:`messages.ToWorker.COUNT`."""
@@ -189,7 +196,9 @@ class SerialInput:
         # process may have counted them as taken before it heard of the stop:
         # then QEMU had read them when the keeper counted, or read them later.
         # Of what the keeper found unread, bytes of an earlier keeper come
-        # first: if there are any, QEMU has read none of this one's.
+        # first: if there are any, QEMU has read none of this one's. Reported
+        # when the carry-over is made: this process may be so late that QEMU
+        # has gone on after a rollback, and then nothing is lost.
         unread = min(message['unread'], self._written - left)
         lost = left + unread - self._under_way
         if not message['final']:
@@ -197,19 +206,20 @@ class SerialInput:
         self._count_read(left + max(message['unread'],
                                     pipes.unread(self.unread_in)))
         self.is_final = message['final']
-        self._ambiguous(message['unsure_in'])
-        if lost > self._reported:
-            self._ambiguous(lost)
-            self._reported = lost
+        unsure = message['unsure_in']
+        self._ambiguous(max(0, self.taken - unsure), unsure)
+        if lost > self._read_late[1]:
+            self._read_late = max(0, self.taken - lost), lost
 
-    def _ambiguous(self, count: int) -> None:
-        """The last bytes that count as taken need not be in QEMU's state."""
+    def _ambiguous(self, at: int, count: int) -> None:
+        """Bytes that count as taken need not be in QEMU's state."""
         if count:
             reason = 'QEMU got these bytes while it saved its state'
-            LOG.warning('Input at %d is ambiguous: %s', self.taken, reason)
-            self._report_gap(self._stream, wire.GapKind.AMBIGUOUS, reason,
-                             max(0, self.taken - count), count)
+            LOG.warning('Input at %d is ambiguous: %s', at, reason)
+            self._report_gap(self._stream, wire.GapKind.AMBIGUOUS, reason, at,
+                             count)
 
     def thaw(self) -> None:
         """The migration was rolled back: what QEMU has read it has."""
         self.is_final = False
+        self._read_late = 0, 0

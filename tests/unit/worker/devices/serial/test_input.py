@@ -150,6 +150,7 @@ class SerialInputTest(unittest.TestCase):
         for final in False, True:
             self.device.counted({'unread': 2, 'final': final, 'unsure_in': 0,
                                  'read_late': 2})
+        self.device.frozen()
         self.assertEqual([(IN, wire.GapKind.AMBIGUOUS, mock.ANY, 0, 2)],
                          self.gaps)
 
@@ -162,8 +163,23 @@ class SerialInputTest(unittest.TestCase):
         self.poll()
         self.device.stop()
         self.device.counted({'unread': 4, 'final': True, 'unsure_in': 0})
+        self.device.frozen()
         self.assertEqual([(IN, wire.GapKind.AMBIGUOUS, mock.ANY, 0, 3)],
                          self.gaps)
+
+    def test_what_qemu_read_after_a_rollback_is_not_lost(self):
+        """The worker sees that before it hears of the stop and the rollback;
+        at the next stop all is well."""
+        self.open()
+        self.types(b'abcd')
+        self.reads(4)
+        self.device.stop()
+        self.device.counted({'unread': 4, 'final': True, 'unsure_in': 0})
+        self.device.thaw()
+        self.device.stop()
+        self.device.counted({'unread': 0, 'final': True, 'unsure_in': 0})
+        self.device.frozen()
+        self.assertEqual((4, []), (self.device.taken, self.gaps))
 
     def test_what_an_earlier_keeper_wrote_is_not_told(self):
         self.open()
@@ -172,6 +188,7 @@ class SerialInputTest(unittest.TestCase):
         os.write(self.moved_on, os.read(self.qemu, 2))
         self.device.stop()
         self.device.counted({'unread': 5, 'final': True, 'unsure_in': 0})
+        self.device.frozen()
         self.assertEqual((0, []), (self.device.taken, self.gaps))
 
     def test_what_it_read_then_and_nobody_took_is_sent_again(self):
@@ -181,6 +198,7 @@ class SerialInputTest(unittest.TestCase):
         self.device.stop()
         self.device.counted({'unread': 2, 'final': True, 'unsure_in': 0,
                              'read_late': 2})
+        self.device.frozen()
         self.assertEqual((0, []), (self.device.taken, self.gaps))
 
     def test_typed_before_a_boot_and_left_at_the_stop(self):
