@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import tempfile
 import threading
 from unittest import mock
 
@@ -55,7 +56,7 @@ class KnownPairsTest(fake_host.HostTestCase):
         self.assertLessEqual(len(self.pairs._domain_r_uuids), 4)
 
     def test_no_room_for_a_record(self):
-        with mock.patch.object(self.pairs.records, 'save',
+        with mock.patch.object(tempfile, 'mkstemp',
                                side_effect=OSError(28, 'No space left')):
             error = self.assertRaises(
                 exception.ConfigurationError, self._ensure)
