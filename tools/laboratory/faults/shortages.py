@@ -72,8 +72,8 @@ class ImageMissing(Fault):
 
     def inject(self, scene: Scene) -> None:
         cache = scene.place.image_cache(scene.destination)
-        if cache.exists():
-            cache.rename(self._aside(cache))
+        # The folder stays: nova-compute could make no other one there.
+        _move_all(cache, self._aside(cache))
         image = scene.api._sdk.image
         for found in list(image.images(name=settings.DOMR_IMAGE_NAME)):
             image.delete_image(found)
@@ -93,13 +93,18 @@ class ImageMissing(Fault):
                 'nova-dmore-image'), 'upload', str(image)])
         cache = scene.place.image_cache(scene.destination)
         aside = self._aside(cache)
-        if not cache.exists() and aside.exists():
-            aside.rename(cache)
-        elif aside.exists():
-            for entry in aside.iterdir():
-                if not (cache / entry.name).exists():
-                    entry.rename(cache / entry.name)
+        if aside.exists():
+            _move_all(aside, cache)
             shutil.rmtree(aside)
+
+
+def _move_all(here: pathlib.Path, there: pathlib.Path) -> None:
+    """Move what is in a folder to another one, except what that has already.
+    """
+    there.mkdir(exist_ok=True)
+    for entry in list(here.iterdir()):
+        if not (there / entry.name).exists():
+            entry.rename(there / entry.name)
 
 
 class BindingRefused(Fault):

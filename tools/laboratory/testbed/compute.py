@@ -45,10 +45,8 @@ class Compute:
 
     def _folders(self) -> list[pathlib.Path]:
         """What nova-compute writes, beside instances."""
-        own = [self._place.own(self._name, name)
-               for name in ('nova', 'instances')]
-        # Also what these are in: the tests rename one of them.
-        return [own[0].parent, *own,
+        return [*(self._place.own(self._name, name)
+                  for name in ('nova', 'instances')),
                 self._place.log(self._name, 'host').with_name('dmore')]
 
     def boot(self) -> None:
