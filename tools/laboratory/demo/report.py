@@ -26,7 +26,8 @@ _TITLES = {
     'dmore': 'Instance with Domain R: three users at once, ssh, '
              'nova-serialproxy and nova-novncproxy',
 }
-#: Of the longest response at the VNC console during a migration.
+#: Of the longest response at the VNC console during a migration, where no code
+#: has to be translated anew: see *In a migration* in the measurements.
 _VNC_OVER_STOP_MS = 150
 #: Of the longest response of any user, the median of the migrations.
 _OVER_STOP_MS = 1000
@@ -124,9 +125,9 @@ def _aims(migrations: Sequence[Entry], earlier: float | None
             and (value := over_stop_ms(entry, 'vnc')) is not None]
     if over:
         yield (f'Longest response at the VNC console: {max(over):.0f} ms '
-               f"above the instance's own stop, aim: at most "
-               f'{_VNC_OVER_STOP_MS} ms: '
-               f'{_met(max(over) <= _VNC_OVER_STOP_MS)}')
+               f"above the instance's own stop. An aim, {_VNC_OVER_STOP_MS} "
+               'ms, is there only for a hardware accelerator: this is '
+               'emulation.')
     echoes = _echoes(migrations)
     if echoes:
         each = ', '.join(f'{kind} {median:.0f} ms'
