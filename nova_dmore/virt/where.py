@@ -9,7 +9,7 @@ nova-compute ended before it could write where the instance went.
 
 import enum
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import libvirt
 from nova.compute import task_states
@@ -21,6 +21,8 @@ from nova_dmore import exception
 from nova_dmore.virt.pair import xml
 if TYPE_CHECKING:
     from nova import context as nova_context
+
+_Answer = TypeVar('_Answer')
 
 
 class Here(enum.Enum):
@@ -41,19 +43,16 @@ def find(connection: libvirt.virConnect, instance_uuid: str) -> Here:
     :param connection: a ``libvirt.virConnect``.
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
-    domain = look_up(connection, instance_uuid)
-    if domain is None:
-        return Here.ABSENT
-    try:
-        if has_job(domain):
-            return Here.MOVING
-        state = domain.info()[0]
-        if (state == libvirt.VIR_DOMAIN_PAUSED and
-                domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
-            return Here.MOVING
-    except libvirt.libvirtError as error:
-        _must_be_gone(instance_uuid, error)
-        return Here.ABSENT
+    return _asked(connection, instance_uuid, _here, Here.ABSENT)
+
+
+def _here(domain: libvirt.virDomain) -> Here:
+    if has_job(domain):
+        return Here.MOVING
+    state = domain.info()[0]
+    if (state == libvirt.VIR_DOMAIN_PAUSED and
+            domain.state()[1] == libvirt.VIR_DOMAIN_PAUSED_MIGRATION):
+        return Here.MOVING
     return (Here.RUNNING if state == libvirt.VIR_DOMAIN_RUNNING
             else Here.AT_REST)
 
@@ -77,13 +76,8 @@ def definition(connection: libvirt.virConnect, instance_uuid: str
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
-    domain = look_up(connection, instance_uuid)
-    try:
-        return None if domain is None else str(
-            domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    except libvirt.libvirtError as error:
-        _must_be_gone(instance_uuid, error)
-        return None
+    return _asked(connection, instance_uuid, lambda domain: str(
+        domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)), None)
 
 
 def has_display(connection: libvirt.virConnect, instance_uuid: str) -> bool:
@@ -91,7 +85,8 @@ def has_display(connection: libvirt.virConnect, instance_uuid: str) -> bool:
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
-    return _is_so(connection, instance_uuid, xml.has_display)
+    return _asked(connection, instance_uuid, lambda domain: xml.has_display(
+        domain.XMLDesc(0)), False)
 
 
 def is_active(connection: libvirt.virConnect, instance_uuid: str) -> bool:
@@ -99,12 +94,8 @@ def is_active(connection: libvirt.virConnect, instance_uuid: str) -> bool:
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
-    domain = look_up(connection, instance_uuid)
-    try:
-        return domain is not None and bool(domain.isActive())
-    except libvirt.libvirtError as error:
-        _must_be_gone(instance_uuid, error)
-        return False
+    return _asked(connection, instance_uuid,
+                  lambda domain: bool(domain.isActive()), False)
 
 
 def has_stock_consoles(connection: libvirt.virConnect, instance_uuid: str
@@ -116,13 +107,9 @@ def has_stock_consoles(connection: libvirt.virConnect, instance_uuid: str
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
-    domain = look_up(connection, instance_uuid)
-    try:
-        return (domain is not None and bool(domain.isActive()) and
-                not xml.has_shadow_devices(domain.XMLDesc(0)))
-    except libvirt.libvirtError as error:
-        _must_be_gone(instance_uuid, error)
-        return False
+    return _asked(connection, instance_uuid, lambda domain: (
+        bool(domain.isActive()) and
+        not xml.has_shadow_devices(domain.XMLDesc(0))), False)
 
 
 def has_shadow_devices(connection: libvirt.virConnect, instance_uuid: str
@@ -131,17 +118,27 @@ def has_shadow_devices(connection: libvirt.virConnect, instance_uuid: str
 
     :raises nova_dmore.exception.PairError: libvirt does not answer.
     """
-    return _is_so(connection, instance_uuid, xml.has_shadow_devices)
+    return _asked(
+        connection, instance_uuid, lambda domain: xml.has_shadow_devices(
+            domain.XMLDesc(0)), False)
 
 
-def _is_so(connection: libvirt.virConnect, instance_uuid: str,
-           of_xml: Callable[[str], bool]) -> bool:
+def _asked(connection: libvirt.virConnect, instance_uuid: str,
+           question: Callable[[libvirt.virDomain], _Answer], absent: _Answer
+           ) -> _Answer:
+    """The answer to a question about an instance's domain.
+
+    :param absent: what it is if libvirt has none, or none any more.
+    :raises nova_dmore.exception.PairError: libvirt does not answer.
+    """
     domain = look_up(connection, instance_uuid)
+    if domain is None:
+        return absent
     try:
-        return domain is not None and of_xml(domain.XMLDesc(0))
+        return question(domain)
     except libvirt.libvirtError as error:
         _must_be_gone(instance_uuid, error)
-        return False
+        return absent
 
 
 def _must_be_gone(instance_uuid: str, error: libvirt.libvirtError) -> None:
