@@ -263,12 +263,9 @@ class Records:
         try:
             yield
         except OSError as error:
-            hint = ("; it has to belong to nova-compute's user, who has to be "
-                    'able to write it' if isinstance(error, PermissionError)
-                    else '')
             raise exception.ConfigurationError(
                 f'[dmore] record_dir: {self._record_dir}: {error.strerror}'
-                f'{hint}') from error
+            ) from error
 
     def _path(self, instance_uuid: str) -> pathlib.Path:
         return self._record_dir / f'{instance_uuid}.json'

@@ -74,8 +74,8 @@ class ManageTest(unittest.TestCase):
         with mock.patch.object(os, 'listdir', side_effect=PermissionError(
                 errno.EACCES, 'Permission denied')):
             self.assert_refused(
-                ['secrets'], '[dmore] record_dir', 'Permission denied; ',
-                '; run it as the user of nova-compute')
+                ['secrets'], '[dmore] record_dir', 'Permission denied; run it '
+                'as the user of nova-compute')
 
     def answer(self, *arguments):
         status, output, errors = self.run_command(*arguments)
